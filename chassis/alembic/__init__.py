@@ -1,0 +1,1 @@
+"""What Alembic runs for every service; the revisions are the services' own."""

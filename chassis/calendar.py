@@ -1,0 +1,26 @@
+"""Days and instants in the chain's zone."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+SECOND = 1_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def day_of(instant: int, zone: ZoneInfo) -> date:
+    """Tell the day on which an instant falls in a zone."""
+    return (EPOCH + timedelta(microseconds=instant)).astimezone(zone).date()
+
+
+def end_of_day(day: date, zone: ZoneInfo) -> int:
+    """Answer the last microsecond of a day in a zone, whatever the length of the day."""
+    midnight = datetime.combine(day + timedelta(days=1), time(), zone)
+    return to_micros(midnight) - 1
+
+
+def to_micros(moment: datetime) -> int:
+    """Turn an aware datetime into microseconds since the epoch, without a float."""
+    passed = moment.astimezone(UTC) - EPOCH
+    return (passed.days * 86_400 + passed.seconds) * SECOND + passed.microseconds

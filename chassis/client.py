@@ -1,0 +1,85 @@
+"""Calls to another service: a channel that retries what is safe to retry, deadlines, and a signed token."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+
+import grpc
+
+from chassis.calendar import SECOND
+from chassis.errors import Unavailable
+from chassis.principals import Principal
+from chassis.server import MAX_MESSAGE
+from chassis.tokens import Signer
+from shuke.event.v1 import event_pb2, event_pb2_grpc
+
+REUSE_SECONDS = 30
+DEADLINE_SECONDS = 10.0
+# Only UNAVAILABLE says that nothing was done, so only that is tried again.
+RETRY_POLICY = {
+    "maxAttempts": 4,
+    "initialBackoff": "0.05s",
+    "maxBackoff": "1s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+SERVICE_CONFIG = json.dumps(
+    {"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": [{"name": [{}], "retryPolicy": RETRY_POLICY}]}
+)
+CHANNEL_OPTIONS = (
+    ("grpc.service_config", SERVICE_CONFIG),
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+)
+
+
+def open_channel(address: str) -> grpc.Channel:
+    """Open a channel to a service; it connects when it is first used and reconnects by itself."""
+    return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+
+
+class Credentials:
+    """The headers under which a service calls another one; a token is used again for half of its life."""
+
+    def __init__(self, signer: Signer, principal: Principal) -> None:
+        self.signer = signer
+        self.principal = principal
+        self._tokens: dict[str, tuple[int, str]] = {}
+        self._lock = threading.Lock()
+
+    def headers(self, audience: str) -> tuple[tuple[str, str], ...]:
+        """Answer the headers for a call to one service."""
+        now = self.signer.clock()
+        with self._lock:
+            made, token = self._tokens.get(audience, (0, ""))
+            if now - made > REUSE_SECONDS * SECOND:
+                token = self.signer.sign(self.principal, audience)
+                self._tokens[audience] = (now, token)
+        return (("authorization", f"Bearer {token}"),)
+
+
+class FeedClient:
+    """Reads the event feed of another service."""
+
+    def __init__(self, audience: str, channel: grpc.Channel, credentials: Credentials) -> None:
+        self.audience = audience
+        self.credentials = credentials
+        self.stub = event_pb2_grpc.EventFeedServiceStub(channel)
+
+    def read_events(self, cursors: Mapping[int, int], limit: int) -> event_pb2.ReadEventsResponse:
+        """Read events behind cursors; raise `Unavailable` when the owner does not answer."""
+        request = event_pb2.ReadEventsRequest(
+            cursors=[
+                event_pb2.Cursor(partition=partition, position=position) for partition, position in cursors.items()
+            ],
+            limit=limit,
+        )
+        headers = self.credentials.headers(self.audience)
+        try:
+            return self.stub.ReadEvents(request, timeout=DEADLINE_SECONDS, metadata=headers)
+        except grpc.RpcError as error:
+            if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                raise Unavailable from error
+            raise

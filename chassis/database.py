@@ -1,0 +1,211 @@
+"""One service's database: SQLite or PostgreSQL, one writer's way and one reader's way.
+
+Writers of a SQLite process pass one lock and then BEGIN IMMEDIATE; readers run in AUTOCOMMIT on connections of their
+own, so that a read costs no transaction. On both engines a driver's error leaves here as one of ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+
+from chassis.errors import Unavailable
+
+log = structlog.get_logger("database")
+
+Tx = Connection
+T = TypeVar("T")
+
+SERIALIZATION_STATES = {"40001", "40P01", "55P03"}
+UNIQUE_VIOLATION = "23505"
+# PostgreSQL quotes the value in the messages of this class.
+DATA_EXCEPTIONS = "22"
+TRIES = 8
+FIRST_PAUSE = 0.005
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Contention(Exception):
+    """Another transaction got in the way; the work may simply be run again."""
+
+
+class DatabaseFault(Exception):
+    """The database refuses a statement, which is a fault of ours."""
+
+
+class Text(sa.types.TypeDecorator[str]):
+    """Text that sorts by code point on both engines, so that pages come in the same order."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Choose the collation of the engine."""
+        return dialect.type_descriptor(sa.Text(collation="C") if dialect.name == "postgresql" else sa.Text())
+
+
+def upsert(tx: Tx, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """Begin an INSERT that may say ON CONFLICT, in the engine's own words, and that counts the rows it wrote."""
+    return upsert_into(table, tx.dialect.name)
+
+
+def upsert_into(table: sa.Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
+    """Begin the same for an engine by name, for a statement that is kept."""
+    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    # Without this option SQLAlchemy answers -1 on PostgreSQL, whatever was written.
+    return insert.execution_options(preserve_rowcount=True)
+
+
+def hold(tx: Tx, names: Iterable[str]) -> None:
+    """Let whoever names the same wait until this transaction ends, for a rule about rows that do not exist yet.
+
+    On SQLite every writer waits for the one before anyway.
+    """
+    if tx.dialect.name == "postgresql":
+        numbers = {int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True) for name in names}
+        # Always in the same order, so that two transactions do not wait for each other in a circle.
+        for number in sorted(numbers):
+            tx.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+
+def metadata() -> sa.MetaData:
+    """Make the metadata of one service's tables, with the same names of constraints on both engines."""
+    return sa.MetaData(naming_convention=NAMING)
+
+
+class Database:
+    """The engines of one service's database."""
+
+    def __init__(self, url: str, *, pool_size: int = 16, statement_timeout: float = 30.0) -> None:
+        self.url = _driver_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        if self.sqlite:
+            self.writer, self.reader = _sqlite_engines(self.url, pool_size)
+        else:
+            self.writer, self.reader = _postgres_engines(self.url, pool_size, statement_timeout)
+        self._one_writer = threading.Lock() if self.sqlite else nullcontext()
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """Open a transaction that is committed at the end, or rolled back when the body raises."""
+        with _our_errors(), self._one_writer, self.writer.begin() as tx:
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """Lend a connection in AUTOCOMMIT: each statement sees what is committed when it starts."""
+        with _our_errors(), self.reader.connect() as connection:
+            yield connection
+
+    def transact(self, work: Callable[[Tx], T]) -> T:
+        """Run work in a transaction, and run it again when another one got in the way."""
+        pause = FIRST_PAUSE
+        for _ in range(TRIES - 1):
+            try:
+                with self.write() as tx:
+                    return work(tx)
+            except Contention:
+                time.sleep(pause)
+                pause *= 2
+        try:
+            with self.write() as tx:
+                return work(tx)
+        except Contention as error:
+            raise Unavailable from error
+
+    def ping(self) -> None:
+        """Raise `Unavailable` unless the database answers."""
+        with self.read() as connection:
+            connection.execute(sa.text("SELECT 1"))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.writer.dispose()
+        self.reader.dispose()
+
+
+def _driver_url(url: str) -> URL:
+    """Name the driver we use, whatever of its names the setting used."""
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    return parsed.set(drivername="postgresql+psycopg" if backend in {"postgres", "postgresql"} else "sqlite")
+
+
+def _sqlite_engines(url: URL, pool_size: int) -> tuple[Engine, Engine]:
+    shared: dict[str, Any] = {
+        # The driver's own transaction handling is switched off: it would begin too late and lose updates.
+        "connect_args": {"isolation_level": None, "check_same_thread": False, "timeout": 10.0},
+        "hide_parameters": True,
+        "max_overflow": 0,
+        "poolclass": sa.QueuePool,
+    }
+    writer = sa.create_engine(url, pool_size=1, **shared)
+    reader = sa.create_engine(url, pool_size=pool_size, **shared)
+
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    sa.event.listen(writer, "connect", prepare)
+    sa.event.listen(reader, "connect", prepare)
+    sa.event.listen(writer, "begin", begin)
+    return writer, reader
+
+
+def _postgres_engines(url: URL, pool_size: int, statement_timeout: float) -> tuple[Engine, Engine]:
+    options = f"-c statement_timeout={int(statement_timeout * 1000)} -c lock_timeout=3000 -c timezone=UTC"
+    shared: dict[str, Any] = {
+        "connect_args": {"options": options, "connect_timeout": 3},
+        "hide_parameters": True,
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": 3.0,
+    }
+    return sa.create_engine(url, **shared), sa.create_engine(url, isolation_level="AUTOCOMMIT", **shared)
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    """Turn what a driver raises into contention, unavailability or a fault that quotes no value."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None) or ""
+        words = str(error.orig)
+        if state in SERIALIZATION_STATES or state == UNIQUE_VIOLATION or "UNIQUE constraint failed" in words:
+            raise Contention from error
+        if "database is locked" in words:
+            raise Contention from error
+        # SQLite calls a wrong statement by the same class as a disk that fails.
+        wrong = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+        if (isinstance(error, sa.exc.OperationalError) and not wrong) or error.connection_invalidated:
+            log.warning("database does not answer", problem=words.partition("\n")[0], state=state)
+            raise Unavailable from error
+        raise DatabaseFault(_fault(error, state)) from None
+    except sa.exc.TimeoutError as error:
+        log.warning("no database connection is free")
+        raise Unavailable from error
+
+
+def _fault(error: sa.exc.DBAPIError, state: str) -> str:
+    """Describe a statement that was refused, with nothing of the values that it was given: they may be personal."""
+    told = getattr(getattr(error.orig, "diag", None), "message_primary", None) or str(error.orig).partition("\n")[0]
+    return f"{'the data do not fit' if state.startswith(DATA_EXCEPTIONS) else told} ({state}): {error.statement}"

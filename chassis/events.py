@@ -1,0 +1,192 @@
+"""Events: rows written with the change they tell of (outbox), and the log that they are numbered into.
+
+A service has one outbox and one log of 16 partitions. Positions are dense per partition and given after commit, so that
+a reader never skips a row that committed late.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis.calendar import SECOND
+from chassis.database import Text, Tx, upsert
+from chassis.errors import FailedPrecondition
+from chassis.ids import NewId
+from shuke.event.v1 import event_pb2
+
+PARTITIONS = 16
+BATCH = 2000
+
+
+class EventsGone(FailedPrecondition):
+    """The reader asks for events that are no longer kept."""
+
+    reason = "EVENTS_GONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change to be told: the record that changed, the name that orders it, and the owner's message."""
+
+    subject: str
+    key: str
+    data: Message
+
+
+def partition_of(key: str) -> int:
+    """Answer the partition of a customer's or a record's name."""
+    return hashlib.sha256(key.encode()).digest()[0] % PARTITIONS
+
+
+class EventLog:
+    """The outbox and the event log of one service."""
+
+    def __init__(self, metadata: sa.MetaData, source: str) -> None:
+        self.source = source
+        self.outbox = sa.Table(
+            "outbox",
+            metadata,
+            sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+            *_columns(),
+            sqlite_autoincrement=True,
+        )
+        self.events = sa.Table(
+            "events",
+            metadata,
+            sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+            *_columns(),
+        )
+        self.heads = sa.Table(
+            "event_heads",
+            metadata,
+            sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("position", sa.BigInteger, nullable=False),
+        )
+        self.epochs = sa.Table("event_epochs", metadata, sa.Column("epoch", Text, primary_key=True))
+
+    def begin(self, tx: Tx, new_id: NewId) -> None:
+        """Make the heads and the first epoch, where there are none yet."""
+        heads = [{"partition": partition, "position": 0} for partition in range(PARTITIONS)]
+        tx.execute(upsert(tx, self.heads).on_conflict_do_nothing(), heads)
+        if tx.scalar(sa.select(sa.func.count()).select_from(self.epochs)) == 0:
+            tx.execute(sa.insert(self.epochs).values(epoch=new_id()))
+
+    def add(self, tx: Tx, changes: Iterable[Change], now: int, new_id: NewId) -> None:
+        """Write changes into the outbox, in the transaction that makes them."""
+        rows = [
+            {
+                "event_id": new_id(),
+                "subject": change.subject,
+                "key": change.key,
+                "type": change.data.DESCRIPTOR.full_name,
+                "time": now,
+                "data": change.data.SerializeToString(),
+            }
+            for change in changes
+        ]
+        if rows:
+            tx.execute(sa.insert(self.outbox), rows)
+
+    def number(self, tx: Tx) -> int:
+        """Move committed rows of the outbox into the log; answer how many. One sequencer at a time gets through."""
+        # Heads before rows: whoever numbers in between moves a head that we shall then fail to advance. The other way
+        # round, rows that another sequencer has taken would be numbered again behind its heads.
+        heads = {row.partition: row.position for row in tx.execute(sa.select(self.heads))}
+        rows = tx.execute(sa.select(self.outbox).order_by(self.outbox.c.id).limit(BATCH)).mappings().all()
+        if not rows:
+            return 0
+        before = dict(heads)
+        numbered = []
+        for row in rows:
+            partition = partition_of(row["key"])
+            heads[partition] += 1
+            content = {name: value for name, value in row.items() if name != "id"}
+            numbered.append({**content, "partition": partition, "position": heads[partition]})
+        for partition, head in heads.items():
+            if head != before[partition]:
+                self._advance(tx, partition, before[partition], head)
+        tx.execute(sa.insert(self.events), numbered)
+        tx.execute(sa.delete(self.outbox).where(self.outbox.c.id.in_([row["id"] for row in rows])))
+        return len(rows)
+
+    def _advance(self, tx: Tx, partition: int, old: int, new: int) -> None:
+        table = self.heads
+        mine = sa.and_(table.c.partition == partition, table.c.position == old)
+        if tx.execute(sa.update(table).where(mine).values(position=new)).rowcount != 1:
+            raise AnotherSequencer
+
+    def waiting(self, tx: Tx) -> int:
+        """Answer the id of the last row of the outbox that is visible now; 0 when it is empty."""
+        return tx.scalar(sa.select(sa.func.coalesce(sa.func.max(self.outbox.c.id), 0))) or 0
+
+    def numbered(self, tx: Tx, last: int) -> bool:
+        """Tell whether every row up to an id has left the outbox."""
+        first = tx.scalar(sa.select(sa.func.min(self.outbox.c.id)))
+        return first is None or first > last
+
+    def epoch(self, tx: Tx) -> str:
+        """Answer the epoch of the log."""
+        epoch: str = tx.execute(sa.select(self.epochs.c.epoch)).scalar_one()
+        return epoch
+
+    def positions(self, tx: Tx, partitions: Sequence[int]) -> dict[int, int]:
+        """Answer the heads of partitions."""
+        query = sa.select(self.heads).where(self.heads.c.partition.in_(partitions))
+        return {row.partition: row.position for row in tx.execute(query)}
+
+    def read(self, tx: Tx, cursors: dict[int, int], heads: dict[int, int], limit: int) -> list[event_pb2.Event]:
+        """Read events behind cursors, at most `limit` of all partitions; heads, read before, say what must be there."""
+        epoch = self.epoch(tx)
+        found: list[event_pb2.Event] = []
+        for partition, position in cursors.items():
+            if len(found) >= limit:
+                break
+            query = (
+                sa.select(self.events)
+                .where(self.events.c.partition == partition, self.events.c.position > position)
+                .order_by(self.events.c.position)
+                .limit(limit - len(found))
+            )
+            rows = tx.execute(query).all()
+            first = rows[0].position if rows else heads[partition] + 1
+            if first > position + 1:
+                raise EventsGone(partition=str(partition), horizon=str(first))
+            found += [self._event(row, epoch) for row in rows]
+        return found
+
+    def _event(self, row: sa.Row[tuple[object, ...]], epoch: str) -> event_pb2.Event:
+        return event_pb2.Event(
+            id=row.event_id,
+            source=self.source,
+            type=row.type,
+            subject=row.subject,
+            partition_key=row.key,
+            time=Timestamp(seconds=row.time // SECOND, nanos=row.time % SECOND * 1000),
+            data=Any(type_url=f"type.googleapis.com/{row.type}", value=row.data),
+            epoch=epoch,
+            partition=row.partition,
+            position=row.position,
+        )
+
+
+class AnotherSequencer(Exception):
+    """Another sequencer was faster; its numbers hold and ours are rolled back."""
+
+
+def _columns() -> list[sa.Column[object]]:
+    return [
+        sa.Column("event_id", Text, nullable=False),
+        sa.Column("subject", Text, nullable=False),
+        sa.Column("key", Text, nullable=False),
+        sa.Column("type", Text, nullable=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+        sa.Column("data", sa.LargeBinary, nullable=False),
+    ]

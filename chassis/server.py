@@ -1,0 +1,153 @@
+"""The gRPC server of a service: our methods behind the steps, health, reflection, early refusal and drain."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from chassis.call import UNKNOWN, Call, Method
+from chassis.errors import MethodUnknown, Overloaded, Refused
+from chassis.steps import Parts, compose
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+if TYPE_CHECKING:
+    Served = grpc.RpcMethodHandler[bytes, bytes]
+
+MAX_MESSAGE = 16 * 1024 * 1024
+THREADS = 16
+# Calls that may wait for a thread, beyond which a call is refused at once.
+WAITING = 256
+
+
+class HandlerMissingError(Exception):
+    """A method of the contract that nothing implements."""
+
+
+class CountingPool(ThreadPoolExecutor):
+    """A thread pool that knows how much work it has taken on."""
+
+    def __init__(self, threads: int, name: str) -> None:
+        super().__init__(threads, thread_name_prefix=name)
+        self.pending = 0
+        self._counting = threading.Lock()
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Count the work until it is done, cancelled or failed."""
+        with self._counting:
+            self.pending += 1
+        future = super().submit(fn, *args, **kwargs)
+        future.add_done_callback(self._done)
+        return future
+
+    def _done(self, _future: Future[Any]) -> None:
+        with self._counting:
+            self.pending -= 1
+
+
+class Admission(grpc.ServerInterceptor):
+    """The one interceptor: it runs on the single serving thread, so it only counts and chooses a handler."""
+
+    def __init__(self, pool: CountingPool, limit: int, parts: Parts) -> None:
+        self.pool = pool
+        self.limit = limit
+        self.parts = parts
+        self.refusals = ThreadPoolExecutor(2, thread_name_prefix="refusals")
+
+    def intercept_service(  # type: ignore[override]  # the stub leaves a type variable free that no handler can be
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Served | None],
+        details: grpc.HandlerCallDetails,
+    ) -> Served:
+        """Take the call on, or answer at once that there are too many, or that there is no such method."""
+        if self.pool.pending >= self.limit:
+            return self._refusing(details.method, Overloaded())
+        return continuation(details) or self._refusing(details.method, MethodUnknown(method=details.method))
+
+    def _refusing(self, path: str, error: Refused) -> Served:
+        def refuse(_request: bytes, _call: Call) -> NoReturn:
+            raise error
+
+        method = replace(UNKNOWN, full_name=path)
+        answer = compose(method, refuse, self.parts, through="errors")
+
+        def run(request: bytes, rpc: grpc.ServicerContext) -> bytes:
+            refusal: bytes = answer(request, Call(rpc, method, self.parts.texts))
+            return refusal
+
+        # grpcio runs a behaviour that names a pool there; refusals must not wait behind the work that caused them.
+        run.experimental_thread_pool = self.refusals  # type: ignore[attr-defined]
+        return grpc.unary_unary_rpc_method_handler(run)
+
+
+class Server:
+    """A gRPC server that serves implementations by their service descriptors."""
+
+    def __init__(self, parts: Parts, *, threads: int = THREADS) -> None:
+        self.parts = parts
+        self.pool = CountingPool(threads, "calls")
+        self.health = health.HealthServicer(experimental_non_blocking=True)
+        self.grpc = grpc.server(
+            self.pool,
+            interceptors=[Admission(self.pool, threads + WAITING, parts)],
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE),
+                ("grpc.max_send_message_length", MAX_MESSAGE),
+                # A taken port must fail the start; shared ports would take calls into another suite's database.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        self.names: list[str] = []
+        self.port = 0
+
+    def add(self, service: ServiceDescriptor, *implementations: object) -> None:
+        """Serve every method of a service; a method without handler or access rule stops the start."""
+        handlers: dict[str, Served] = {}
+        for descriptor in service.methods:
+            handler = next(filter(None, (getattr(part, descriptor.name, None) for part in implementations)), None)
+            if handler is None:
+                raise HandlerMissingError(f"{service.full_name} has no handler for {descriptor.name}")
+            method = Method.of(descriptor)
+            run = compose(method, handler, self.parts)
+            handlers[descriptor.name] = grpc.unary_unary_rpc_method_handler(self._behaviour(method, run))
+        self.grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+        self.names.append(service.full_name)
+
+    def _behaviour(
+        self, method: Method, run: Callable[[bytes, Call], bytes]
+    ) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+        texts = self.parts.texts
+        return lambda request, rpc: run(request, Call(rpc, method, texts))
+
+    def start(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
+        """Listen; answer the port, and raise when it is taken."""
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self.grpc)
+        reflection.enable_server_reflection((*self.names, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
+        if credentials is None:
+            self.port = self.grpc.add_insecure_port(address)
+        else:
+            self.port = self.grpc.add_secure_port(address, credentials)
+        self.grpc.start()
+        self.serving(ready=True)
+        return self.port
+
+    def serving(self, *, ready: bool) -> None:
+        """Tell health checks the truth."""
+        state = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", *self.names):
+            self.health.set(name, state)
+
+    def drain(self, grace: float) -> None:
+        """Take no new calls, let those in flight finish, then stop."""
+        self.serving(ready=False)
+        self.grpc.stop(grace).wait()
+        self.pool.shutdown(cancel_futures=True)

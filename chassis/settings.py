@@ -1,0 +1,125 @@
+"""Settings: environment variables with the prefix SHUKE_, typed, checked at the start, printable without secrets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+
+from chassis.money import Currency
+
+S = TypeVar("S", bound="Settings")
+
+
+class SettingError(Exception):
+    """A setting that is missing, wrong or unknown; the text names the variable."""
+
+
+class Settings(BaseModel):
+    """Settings under one prefix. A secret may also be read from the file that the variable with `_FILE` added names."""
+
+    model_config = ConfigDict(frozen=True)
+    prefix: ClassVar[str]
+    # Whether variables of the prefix that mean nothing are refused.
+    alone: ClassVar[bool] = True
+
+    @classmethod
+    def read(cls, environ: dict[str, str] | None = None) -> Self:
+        """Read the settings from the environment and refuse variables of this prefix that mean nothing."""
+        variables = {
+            name.removeprefix(cls.prefix).lower(): value
+            for name, value in (os.environ if environ is None else environ).items()
+            if name.startswith(cls.prefix)
+        }
+        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        values: dict[str, Any] = {}
+        for name, value in variables.items():
+            if name in fields:
+                values[name] = value
+            elif name.endswith("_file") and _secret(fields.get(name.removesuffix("_file"))):
+                values[name.removesuffix("_file")] = _read_file(f"{cls.prefix}{name.upper()}", value)
+            elif cls.alone:
+                raise SettingError(f"{cls.prefix}{name.upper()} is no setting; `check-config` lists them")
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            wrong = (f"{cls.prefix}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors())
+            raise SettingError("; ".join(wrong)) from error
+
+    def lines(self) -> list[str]:
+        """Write the effective values, secrets as stars, one variable a line."""
+        fields = type(self).model_fields.items()
+        return [f"{self.prefix}{(field.alias or name).upper()}={getattr(self, name)}" for name, field in fields]
+
+
+def _read_file(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise SettingError(f"{variable}: {path} cannot be read as a text") from error
+
+
+def _secret(field: FieldInfo | None) -> bool:
+    return field is not None and field.annotation is SecretStr
+
+
+class Chain(Settings):
+    """What the whole chain shares. It is stored at the first start and refused when it changes afterwards."""
+
+    prefix = "SHUKE_CHAIN_"
+
+    zone: str = Field("Asia/Shanghai", description="time zone of the chain's days, as in the IANA database")
+    currency: str = Field("CNY", pattern="^[A-Z]{3}$", description="the one currency of the chain's books, ISO 4217")
+    region: str = Field("CN", pattern="^[A-Z]{2}$", description="region by which national phone numbers are read")
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{value} is no time zone of the IANA database") from error
+        return value
+
+    @property
+    def money(self) -> Currency:
+        """The chain's currency with its decimal places."""
+        return Currency.of(self.currency)
+
+    @property
+    def zone_info(self) -> ZoneInfo:
+        """The chain's time zone."""
+        return ZoneInfo(self.zone)
+
+
+class Suite(Settings):
+    """What every process of the suite reads beside its own settings."""
+
+    prefix = "SHUKE_"
+    # Every other prefix begins with this one.
+    alone = False
+
+    env: Literal["development", "production"] = Field(
+        "development", description="production refuses what is for trying out"
+    )
+    trust: Path = Field(Path("trust.json"), description="file that maps each issuer of tokens to its key and claims")
+
+
+class ServiceSettings(Settings):
+    """What every service has."""
+
+    host: str = Field(
+        "127.0.0.1",
+        pattern=r"^(127(\.\d{1,3}){3}|localhost)$",
+        description="address to listen on; calls are in plain text, so only loopback is taken",
+    )
+    port: int = Field(0, ge=0, le=65535, description="port to listen on; 0 takes any free one")
+    database_url: SecretStr = Field(description="SQLite or PostgreSQL, as an SQLAlchemy URL")
+    pool_size: int = Field(16, ge=1, le=200, description="most database connections of each kind")
+    threads: int = Field(16, ge=1, le=256, description="calls worked on at once")
+    signing_key: SecretStr = Field(description="private key (JSON Web Key, Ed25519) for calls to other services")
+    drain_seconds: float = Field(10.0, ge=0, description="how long calls in flight may take on shutdown")

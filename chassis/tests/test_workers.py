@@ -1,0 +1,100 @@
+"""Background work: at once while there is some, seldom while there is none, and ended at a safe point."""
+
+from __future__ import annotations
+
+from threading import Event
+
+from structlog.testing import capture_logs
+
+from chassis.tests.events import until
+from chassis.workers import Worker
+
+
+def test_work_goes_on_while_there_is_some() -> None:
+    """A worker that had something to do looks again at once."""
+    left, done = list(range(500)), Event()
+
+    def step() -> int:
+        if not left:
+            done.set()
+            return 0
+        return left.pop() + 1
+
+    worker = Worker("test", step)
+    worker.start()
+    assert done.wait(10)
+    worker.stop()
+    assert left == []
+
+
+def test_a_worker_stops_between_two_steps() -> None:
+    """Stopping waits for the step that is under way, and no other begins."""
+    begun, go, ended = Event(), Event(), []
+
+    def step() -> int:
+        begun.set()
+        go.wait(10)
+        ended.append(1)
+        return 1
+
+    worker = Worker("test", step)
+    worker.start()
+    begun.wait(10)
+    worker._stop.set()
+    assert ended == []
+    go.set()
+    worker.stop()
+    assert ended == [1]
+    assert not worker._thread.is_alive()
+
+
+def test_a_worker_can_be_woken() -> None:
+    """Work that has come is looked for at once, not after the pause; waking while a step runs is not lost."""
+    seen, rested = Event(), Event()
+    work: list[int] = []
+
+    def step() -> int:
+        if work:
+            seen.set()
+            return work.pop()
+        rested.set()
+        return 0
+
+    worker = Worker("test", step)
+    worker.start()
+    for _ in range(20):
+        assert rested.wait(10)
+        rested.clear()
+        work.append(1)
+        worker.wake()
+        assert seen.wait(10)
+        seen.clear()
+    worker.stop()
+
+
+def test_a_fault_does_not_end_the_worker() -> None:
+    """A step that raises is logged with its trace, and the next one comes when it is woken."""
+    again = Event()
+    faults = [ValueError("first")]
+
+    def step() -> int:
+        if faults:
+            raise faults.pop()
+        again.set()
+        return 0
+
+    worker = Worker("test", step)
+    with capture_logs() as logs:
+        worker.start()
+        until(lambda: bool(logs))
+        worker.wake()
+        assert again.wait(10)
+        worker.stop()
+    assert [(line["event"], line["worker"], line["problem"]) for line in logs] == [
+        ("step failed", "test", "ValueError")
+    ]
+
+
+def test_a_worker_that_never_began_can_be_stopped() -> None:
+    """A start that failed half-way can be undone."""
+    Worker("test", int).stop()

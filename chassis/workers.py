@@ -1,0 +1,61 @@
+"""Background work of a process: threads that do a step, rest, and stop at a safe point."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from chassis.errors import Refused
+
+log = structlog.get_logger("workers")
+
+LEAST_PAUSE = 0.02
+MOST_PAUSE = 0.25
+FAULT_PAUSE = 1.0
+
+
+class Worker:
+    """A thread that calls `step` again and again: at once while there is work, ever more seldom while there is none.
+
+    `step` answers how much it did. An exception is logged and does not end the thread.
+    """
+
+    def __init__(self, name: str, step: Callable[[], int]) -> None:
+        self.name = name
+        self.step = step
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the current step."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        pause = LEAST_PAUSE
+        while not self._stop.is_set():
+            self._wake.clear()
+            try:
+                pause = LEAST_PAUSE if self.step() else min(pause * 2, MOST_PAUSE)
+            except Exception as error:
+                # A refusal, such as a peer that is down, is no fault of this code and needs no trace.
+                known = isinstance(error, Refused)
+                log.warning("step failed", worker=self.name, problem=type(error).__name__, exc_info=not known)
+                pause = FAULT_PAUSE
+            else:
+                if pause == LEAST_PAUSE:
+                    continue
+            self._wake.wait(pause)

@@ -1,0 +1,1 @@
+"""The front door: HTTP/JSON for clients in front of the suite's gRPC services."""

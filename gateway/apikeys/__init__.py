@@ -1,0 +1,1 @@
+"""The gateway's noun `apikeys`: the keys with which tills, systems and staff call the suite."""

@@ -1,0 +1,112 @@
+"""The rules of API keys: who may be given one, for what, and whom it stands for (G-03, G-15)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chassis.errors import Forbidden, Problems
+from chassis.principals import ALL_STORES, Principal, covers
+
+YEAR = 366 * 86_400 * 1_000_000
+PREFIX = "shk_"
+
+
+class GrantBeyondOwn(Forbidden):
+    """The caller would give what it does not have itself."""
+
+    reason = "GRANT_BEYOND_OWN"
+
+
+class OperatorInvalid(Forbidden):
+    """The key may not act in the name of this member of staff."""
+
+    reason = "OPERATOR_INVALID"
+
+
+class Kind(StrEnum):
+    """Kind of caller."""
+
+    TILL = "TILL"
+    SYSTEM = "SYSTEM"
+    STAFF = "STAFF"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key: its token's digest, never the token."""
+
+    id: str
+    digest: bytes
+    kind: Kind
+    display_name: str
+    roles: tuple[str, ...]
+    stores: tuple[str, ...]
+    staff: str
+    expire_time: int
+    create_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A key that is asked for; no expiry means a year."""
+
+    kind: Kind
+    display_name: str
+    roles: tuple[str, ...]
+    stores: tuple[str, ...]
+    staff: str
+    expire_time: int | None
+
+
+def check(problems: Problems, draft: Draft, roles: Mapping[str, tuple[str, ...]], now: int) -> None:
+    """Note what is wrong with a key that is asked for."""
+    for index, role in enumerate(draft.roles):
+        if role not in roles:
+            problems.add(f"api_key.roles[{index}]", "ROLE_UNKNOWN", role=role)
+    if draft.kind is Kind.STAFF and not draft.staff:
+        problems.add("api_key.staff", "STAFF_MISSING")
+    if draft.kind is not Kind.STAFF and draft.staff:
+        problems.add("api_key.staff", "STAFF_NOT_ALLOWED")
+    all_stores = "*" in draft.stores
+    if (draft.kind is Kind.TILL and (all_stores or not draft.stores)) or (all_stores and draft.stores != ALL_STORES):
+        problems.add("api_key.stores", "STORES_MISSING")
+    if draft.expire_time is not None and draft.expire_time <= now:
+        problems.add("api_key.expire_time", "EXPIRY_PAST")
+
+
+def check_grant(draft: Draft, roles: Mapping[str, tuple[str, ...]], giver: Principal) -> None:
+    """Refuse to give permissions or stores that the giver does not have."""
+    for role in draft.roles:
+        if not all(pattern in giver.permissions or covers(giver.permissions, pattern) for pattern in roles[role]):
+            raise GrantBeyondOwn(grant=role)
+    if giver.stores != ALL_STORES and not set(draft.stores) <= set(giver.stores):
+        raise GrantBeyondOwn(grant=", ".join(sorted(set(draft.stores) - set(giver.stores))))
+
+
+def issue(draft: Draft, token: str, *, now: int, new_id: str) -> ApiKey:
+    """Issue a key for a token."""
+    return ApiKey(
+        id=new_id,
+        digest=digest(token),
+        kind=draft.kind,
+        display_name=draft.display_name,
+        roles=draft.roles,
+        stores=draft.stores,
+        staff=draft.staff,
+        expire_time=now + YEAR if draft.expire_time is None else draft.expire_time,
+        create_time=now,
+    )
+
+
+def digest(token: str) -> bytes:
+    """Answer what is stored of a token: it is 256 random bits, so a plain hash keeps it."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def principal(key: ApiKey, roles: Mapping[str, tuple[str, ...]]) -> Principal:
+    """Answer whom a key stands for; a role that is no longer in the policy gives nothing."""
+    patterns = sorted({pattern for role in key.roles for pattern in roles.get(role, ())})
+    return Principal(f"apiKeys/{key.id}", tuple(patterns), key.stores, key.staff)

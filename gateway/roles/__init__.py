@@ -1,0 +1,1 @@
+"""The gateway's noun `roles`: which permissions a role has. Roles are policy data."""

@@ -1,0 +1,112 @@
+"""The composition root of the gateway: the only file that knows every part."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import threading
+from pathlib import Path
+
+import uvicorn
+from google.longrunning import operations_pb2
+
+from chassis.calls import Calls
+from chassis.clock import Clock
+from chassis.service import Foundation, Program, Service
+from chassis.settings import Chain, Suite
+from chassis.tokens import Signer
+from gateway.apikeys.domain import PREFIX
+from gateway.apikeys.rpc import ApiKeyService
+from gateway.config import GatewaySettings
+from gateway.http import build_app
+from gateway.keyring import OWN_API, Keyring
+from gateway.routes import RouteTable
+from gateway.tables import CHAIN, LOG, METADATA, REQUESTS
+from gateway.upstream import Upstream
+from shuke.customer.v1 import consents_pb2, customer_pb2, purchases_pb2
+from shuke.customer.v1 import policies_pb2 as customer_policies_pb2
+from shuke.gateway.v1 import errors_pb2, gateway_pb2
+from shuke.tiering.v1 import policies_pb2, tiering_pb2
+
+CONTRACTS = (
+    *(customer_pb2, consents_pb2, customer_policies_pb2, purchases_pb2),
+    *(policies_pb2, tiering_pb2),
+    *(gateway_pb2, operations_pb2),
+)
+TOKEN_BYTES = 32
+
+
+def new_token() -> str:
+    """Make a token: 256 random bits behind a prefix that secret scanners can look for."""
+    return PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+
+
+class HttpServer:
+    """Serves HTTP on an event loop in a thread of its own, so that the process runs like every other service's."""
+
+    def __init__(self, base: Foundation, config: GatewaySettings, keyring: Keyring) -> None:
+        self.base = base
+        self.config = config
+        self.keyring = keyring
+        services = [service for file in CONTRACTS for service in file.DESCRIPTOR.services_by_name.values()]
+        self.table = RouteTable.of(services)
+        self.port = 0
+        self._server: uvicorn.Server | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="http")
+        self._started = threading.Event()
+
+    def start(self) -> None:
+        """Take the port and serve; raise OSError when it is taken."""
+        self._socket = socket.create_server((self.config.host, self.config.http_port))
+        # Accepted connections inherit it. An answer is written in two parts, and the second would wait 40 ms for the
+        # client's acknowledgement of the first; asyncio sees to it only for sockets that it has made itself.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.port = self._socket.getsockname()[1]
+        self._thread.start()
+        self._started.wait()
+
+    def stop(self) -> None:
+        """Take no new requests, and let those in flight finish."""
+        if self._server is not None:
+            self._server.should_exit = True
+        self._thread.join()
+
+    async def _serve(self) -> None:
+        addresses = {
+            "customer": self.config.customer_address,
+            "tiering": self.config.tiering_address,
+            OWN_API: f"{self.config.host}:{self.base.server.port}",
+        }
+        upstream = Upstream(addresses, self.keyring.token_for)
+        app = build_app(
+            self.table,
+            upstream,
+            admit=self.keyring.admit,
+            ready=upstream.ready,
+            texts=self.base.texts,
+            clock=self.base.clock,
+        )
+        grace = int(self.config.drain_seconds)
+        settings = uvicorn.Config(
+            app, log_config=None, access_log=False, ws="none", lifespan="off", timeout_graceful_shutdown=grace
+        )
+        self._server = uvicorn.Server(settings)
+        self._started.set()
+        await self._server.serve([self._socket])
+        await upstream.close()
+
+
+def build(config: GatewaySettings, suite: Suite, chain: Chain, clock: Clock) -> Service:
+    """Build the gateway from its settings; nothing runs yet."""
+    base = Foundation(OWN_API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock)
+    signer = Signer(OWN_API, config.signing_key.get_secret_value(), clock)
+    keyring = Keyring(base.database, signer, chain.zone_info, clock)
+    # Callers of the gateway's own API show their key itself, for it is the gateway that knows the keys.
+    base.authenticate_with(lambda call: keyring.principal(call.token, call.header("x-operator")))
+    calls = Calls(base.database, REQUESTS, clock, base.new_id)
+    base.server.add(gateway_pb2.DESCRIPTOR.services_by_name["ApiKeyService"], ApiKeyService(calls, chain, new_token))
+    return Service(base, (), fronts=(HttpServer(base, config, keyring),))
+
+
+PROGRAM = Program(OWN_API, GatewaySettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

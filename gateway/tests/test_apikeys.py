@@ -1,0 +1,197 @@
+"""API keys and the front door as callers meet them: real HTTP, a real gateway, a real customer service behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from chassis.calendar import SECOND, day_of
+from chassis.database import Tx
+from gateway.apikeys import repository
+from gateway.apikeys.domain import Draft, Kind, issue
+from gateway.apikeys.tables import API_KEYS
+from gateway.roles.repository import start_roles
+from gateway.server import PROGRAM, HttpServer
+from services.customer.server import PROGRAM as CUSTOMER
+from tests.running import Clock, Running, StartService
+
+ROLES = Path(__file__).parent.parent / "starter" / "roles.json"
+ADMIN = "shk_the-first-administrator"
+DAY = 86_400 * SECOND
+SALE = {
+    "purchase": {
+        "receipt": {"store": "LEEDS", "businessDate": {"year": 2026, "month": 3, "day": 1}, "receiptNo": "1"},
+        "businessTime": "2026-03-01T10:00:00Z",
+        "lines": [
+            {"lineNo": 1, "sku": "A", "quantity": "1", "amount": {"currencyCode": "GBP", "units": "5"}},
+        ],
+        "total": {"currencyCode": "GBP", "units": "5"},
+    }
+}
+
+
+@dataclass
+class Door:
+    """The front door of a running suite."""
+
+    gateway: Running
+    customer: Running
+    http: httpx2.Client
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of both services."""
+        return self.gateway.clock
+
+    def key(self, **wanted: object) -> str:
+        """Make a key as the first administrator; answer its token."""
+        answer = self.http.post("/v1/apiKeys", json={"apiKey": wanted}, headers=bearer(ADMIN))
+        assert answer.status_code == 200, answer.text
+        token: str = answer.json()["token"]
+        return token
+
+    def refused(self, **wanted: object) -> tuple[int, str, dict[str, str]]:
+        """Ask for a key that is refused; answer the HTTP code, the reason and the reason of each field."""
+        return refusal(self.http.post("/v1/apiKeys", json={"apiKey": wanted}, headers=bearer(ADMIN)))
+
+
+@pytest.fixture
+def door(start_service: StartService) -> Iterator[Door]:
+    """Open the front door, on each engine in turn."""
+    clock = Clock()
+    customer = start_service(CUSTOMER, clock)
+    gateway = start_service(PROGRAM, clock, http_port="0", customer_address=customer.address)
+    front = gateway.service.fronts[0]
+    assert isinstance(front, HttpServer)
+
+    def begin(tx: Tx) -> None:
+        start_roles(tx, ROLES.read_bytes(), "first", day_of(0, gateway.service.foundation.chain.zone_info), clock.now)
+        draft = Draft(Kind.STAFF, "", ("administrator",), ("*",), "A-1", None)
+        repository.add(tx, issue(draft, ADMIN, now=clock.now, new_id="0"))
+
+    gateway.database.transact(begin)
+    with httpx2.Client(base_url=f"http://127.0.0.1:{front.port}", timeout=30) as http:
+        yield Door(gateway, customer, http)
+
+
+def bearer(token: str, **headers: str) -> dict[str, str]:
+    """Write the headers of a caller."""
+    return {"authorization": f"Bearer {token}", "accept-language": "en", **headers}
+
+
+def refusal(answer: httpx2.Response) -> tuple[int, str, dict[str, str]]:
+    """Read a refusal: the HTTP code, the reason, and the reason of each field."""
+    details = {detail["@type"].rpartition(".")[2]: detail for detail in answer.json()["error"]["details"]}
+    fields = details.get("BadRequest", {}).get("fieldViolations", ())
+    return (
+        answer.status_code,
+        details["ErrorInfo"]["reason"],
+        {violation["field"]: violation["reason"] for violation in fields},
+    )
+
+
+@pytest.mark.requirement("G-01", "G-16")
+def test_a_till_records_a_sale_through_the_front_door(door: Door) -> None:
+    """A till's key records a sale of its store over HTTP, and sending it again answers that it was there."""
+    till = door.key(kind="TILL", roles=["till"], stores=["LEEDS"])
+    first = door.http.post("/v1/purchases", json=SALE, headers=bearer(till, **{"x-operator": "E-7"}))
+    assert (first.status_code, first.json()["replayed"]) == (200, False)
+    assert first.json()["purchase"]["operator"] == "E-7"
+    again = door.http.post("/v1/purchases", json=SALE, headers=bearer(till, **{"x-operator": "E-7"}))
+    assert again.json() == {**first.json(), "replayed": True}
+    read = door.http.get(f"/v1/{first.json()['purchase']['name']}", headers=bearer(till))
+    assert read.json() == first.json()["purchase"]
+
+
+@pytest.mark.requirement("G-03", "G-15")
+def test_a_key_opens_only_what_its_roles_and_stores_cover(door: Door) -> None:
+    """A foreign store and a missing permission are refused, each with its reason."""
+    till = door.key(kind="TILL", roles=["till"], stores=["YORK"])
+    assert refusal(door.http.post("/v1/purchases", json=SALE, headers=bearer(till)))[:2] == (403, "STORE_FOREIGN")
+    engineer = door.key(kind="STAFF", staff="E-1", roles=["engineer"], stores=["*"])
+    refused = refusal(door.http.post("/v1/purchases", json=SALE, headers=bearer(engineer)))
+    assert refused[:2] == (403, "PERMISSION_MISSING")
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"), [("", "TOKEN_MISSING"), ("shk_unknown", "TOKEN_INVALID"), ("a b", "TOKEN_INVALID")]
+)
+def test_strangers_are_refused_before_their_request_is_read(door: Door, token: str, reason: str) -> None:
+    """Without a key that is known nothing is told, not even that the body is no JSON."""
+    answer = door.http.post("/v1/purchases", content=b"{", headers=bearer(token) if token else {})
+    assert refusal(answer)[:2] == (401, reason)
+
+
+def test_a_key_ends_when_it_expires_and_soon_after_it_is_gone(door: Door) -> None:
+    """An expired key is refused at once; one that was taken away, when the cache has forgotten it."""
+    expiry = "2026-03-03T00:00:00Z"
+    till = door.key(kind="TILL", roles=["till"], stores=["LEEDS"], expireTime=expiry)
+    assert door.http.post("/v1/purchases", json=SALE, headers=bearer(till)).status_code == 200
+    door.clock.now += DAY
+    assert refusal(door.http.post("/v1/purchases", json=SALE, headers=bearer(till)))[:2] == (401, "TOKEN_EXPIRED")
+    other = door.key(kind="TILL", roles=["till"], stores=["LEEDS"])
+    assert door.http.post("/v1/purchases", json=SALE, headers=bearer(other)).status_code == 200
+    door.gateway.database.transact(lambda tx: tx.execute(API_KEYS.delete().where(API_KEYS.c.roles == "till")))
+    door.clock.now += 5 * SECOND
+    assert refusal(door.http.post("/v1/purchases", json=SALE, headers=bearer(other)))[:2] == (401, "TOKEN_INVALID")
+
+
+def test_only_a_key_that_may_names_an_operator(door: Door) -> None:
+    """A staff key cannot act in another's name, and nobody in the name of something that is no staff code."""
+    manager = door.key(kind="STAFF", staff="S-1", roles=["store_manager"], stores=["LEEDS"])
+    headers = bearer(manager, **{"x-operator": "E-7"})
+    assert refusal(door.http.post("/v1/purchases", json=SALE, headers=headers))[:2] == (403, "OPERATOR_INVALID")
+    till = door.key(kind="TILL", roles=["till"], stores=["LEEDS"])
+    headers = bearer(till, **{"x-operator": "no code"})
+    assert refusal(door.http.post("/v1/purchases", json=SALE, headers=headers))[:2] == (403, "OPERATOR_INVALID")
+
+
+def test_everything_that_is_wrong_with_a_key_is_told_at_once(door: Door) -> None:
+    """Unknown roles, a till without stores or with a member of staff, and an expiry in the past: one answer."""
+    wrong = door.refused(kind="TILL", roles=["till", "wizard"], staff="E-1", expireTime="2020-01-01T00:00:00Z")
+    assert wrong == (
+        400,
+        "FIELDS_INVALID",
+        {
+            "api_key.roles[1]": "ROLE_UNKNOWN",
+            "api_key.staff": "STAFF_NOT_ALLOWED",
+            "api_key.stores": "STORES_MISSING",
+            "api_key.expire_time": "EXPIRY_PAST",
+        },
+    )
+    assert door.refused(kind="STAFF", roles=["till"])[1:] == ("STAFF_MISSING", {"api_key.staff": "STAFF_MISSING"})
+    for stores in (["*"], ["*", "LEEDS"]):
+        assert door.refused(kind="TILL", roles=["till"], stores=stores)[1] == "STORES_MISSING"
+
+
+def test_nobody_gives_what_he_does_not_have(door: Door) -> None:
+    """A key made by a lesser administrator covers neither other roles nor other stores."""
+    roles = json.loads(ROLES.read_text())
+    assert "gateway.api_keys.create" not in roles["store_manager"]
+    manager = door.key(kind="STAFF", staff="S-1", roles=["store_manager"], stores=["LEEDS"])
+    answer = door.http.post(
+        "/v1/apiKeys", json={"apiKey": {"kind": "STAFF", "roles": ["till"]}}, headers=bearer(manager)
+    )
+    assert refusal(answer)[:2] == (403, "PERMISSION_MISSING")
+
+
+@pytest.mark.requirement("G-22")
+def test_a_token_is_stored_nowhere(door: Door) -> None:
+    """Only the hash of a token is kept."""
+    token = door.key(kind="TILL", roles=["till"], stores=["LEEDS"])
+    with door.gateway.database.read() as tx:
+        rows = [tuple(row) for row in tx.execute(API_KEYS.select())]
+    assert len(rows) == 2
+    assert token not in repr(rows)
+
+
+def test_health_and_readiness_follow_the_services(door: Door) -> None:
+    """The gateway is alive by itself, and ready only when the services behind it serve."""
+    assert door.http.get("/healthz").status_code == 200
+    # Tiering does not run in this test.
+    assert door.http.get("/readyz").status_code == 503

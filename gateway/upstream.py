@@ -1,0 +1,145 @@
+"""Calls to the services behind the gateway: bytes in, bytes out, a channel per API."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc.status_pb2 import Status
+from grpc_health.v1 import health_pb2
+from grpc_status import rpc_status
+
+from chassis.client import SERVICE_CONFIG
+from chassis.errors import MethodUnknown, Overloaded, Refused, Unavailable
+from chassis.operations import OperationNotFound
+from chassis.server import MAX_MESSAGE
+from chassis.status import InternalFault
+from gateway.errors import BodyTooLarge, Late, UpstreamError
+from gateway.routes import Route
+
+if TYPE_CHECKING:
+    MultiCallable = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
+
+# Headers of a call, by their names in small letters.
+Metadata = Mapping[str, str]
+# Whoever answers a request: bytes of the route's request message to bytes of its answer. It raises `UpstreamError` with
+# the service's status, or `Refused` where there is none.
+Caller = Callable[[Route, bytes, Metadata], Awaitable[bytes]]
+# Whoever turns what a caller showed into the token for the service of an API; it refuses callers that are not known.
+TokenSource = Callable[[Metadata, str], Awaitable[str]]
+
+OPERATION = re.compile(r"operations/(?P<api>[a-z]+)-.+")
+AUTHORIZATION = "authorization"
+DEADLINE = 30.0
+GRACE = 5.0
+HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+HEALTH_DEADLINE = 2.0
+
+OPTIONS = (
+    ("grpc.service_config", SERVICE_CONFIG),
+    # Above what services take, so that a message that is too large gets our reason and not the library's.
+    ("grpc.max_receive_message_length", 2 * MAX_MESSAGE),
+    ("grpc.max_send_message_length", 2 * MAX_MESSAGE),
+    # A service that comes back is found soon; the library would wait up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+)
+
+
+class Upstream:
+    """The services by their APIs. It belongs to the event loop that runs when it is made."""
+
+    def __init__(
+        self,
+        addresses: Mapping[str, str],
+        token_for: TokenSource,
+        *,
+        deadline: float = DEADLINE,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        self.token_for = token_for
+        self.deadline = deadline
+        self._channels = {api: _channel(address, credentials) for api, address in addresses.items()}
+        self._methods: dict[tuple[str, str], MultiCallable] = {}
+
+    async def __call__(self, route: Route, request: bytes, metadata: Metadata) -> bytes:
+        """Call the service that serves a route, with a token of ours in place of the caller's."""
+        if len(request) > MAX_MESSAGE:
+            raise BodyTooLarge(MAX_MESSAGE)
+        api = route.api or self._operation_api(route, request)
+        token = await self.token_for(metadata, api)
+        sent = [(name, value) for name, value in metadata.items() if name != AUTHORIZATION]
+        try:
+            return await self._method(api, route.method)(
+                request, timeout=self.deadline, metadata=(*sent, (AUTHORIZATION, f"Bearer {token}"))
+            )
+        except grpc.aio.AioRpcError as error:
+            status = _status_in(error)
+            if status is not None:
+                raise UpstreamError(status) from None
+            raise _without_status(error, route, metadata) from error
+
+    async def ready(self) -> bool:
+        """Tell whether every service says that it serves."""
+        answers = await asyncio.gather(*map(_serves, self._channels.values()))
+        return all(answers)
+
+    async def close(self) -> None:
+        """Let calls in flight finish, then close the channels."""
+        for channel in self._channels.values():
+            await channel.close(GRACE)
+
+    def _method(self, api: str, method: str) -> MultiCallable:
+        key = (api, method)
+        if key not in self._methods:
+            self._methods[key] = self._channels[api].unary_unary(method)
+        return self._methods[key]
+
+    def _operation_api(self, route: Route, request: bytes) -> str:
+        name: str = getattr(route.request.FromString(request), "name", "")
+        named = OPERATION.fullmatch(name)
+        if named is None or named["api"] not in self._channels:
+            raise OperationNotFound(name=name)
+        return named["api"]
+
+
+async def _serves(channel: grpc.aio.Channel) -> bool:
+    try:
+        check: MultiCallable = channel.unary_unary(HEALTH_CHECK)
+        answer = await check(b"", timeout=HEALTH_DEADLINE)
+    except grpc.aio.AioRpcError:
+        return False
+    return health_pb2.HealthCheckResponse.FromString(answer).status == health_pb2.HealthCheckResponse.SERVING
+
+
+def _channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    if credentials is None:
+        return grpc.aio.insecure_channel(address, options=OPTIONS)
+    return grpc.aio.secure_channel(address, credentials, options=OPTIONS)
+
+
+def _status_in(error: grpc.aio.AioRpcError) -> Status | None:
+    """Answer the status that a service sent; a foreign or broken one counts as none."""
+    try:
+        status: Status | None = rpc_status.from_call(error)  # type: ignore[arg-type]  # it answers all that is asked
+    except (ValueError, DecodeError):
+        return None
+    return status
+
+
+def _without_status(error: grpc.aio.AioRpcError, route: Route, metadata: Metadata) -> Refused:
+    """Say in the contract's terms what the library says; its own words may name hosts and ports."""
+    code = error.code()
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+        return Unavailable()
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return Late()
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return Overloaded()
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return MethodUnknown(method=route.method)
+    return InternalFault(request_id=metadata.get("x-request-id", ""))

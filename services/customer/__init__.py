@@ -1,0 +1,1 @@
+"""The book of record: customers and what they bought."""

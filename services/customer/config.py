@@ -1,0 +1,31 @@
+"""Settings of the customer service: the variables SHUKE_CUSTOMER_*."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+
+from chassis.settings import ServiceSettings
+
+
+class CustomerSettings(ServiceSettings):
+    """What the customer service can be told."""
+
+    prefix = "SHUKE_CUSTOMER_"
+
+    port: int = Field(50051, ge=0, le=65535, description="port to listen on; 0 takes any free one")
+    vault_key: SecretStr = Field(description="key that wraps the keys of personal data: base64 of 32 bytes")
+    index_key: SecretStr = Field(description="key of the blind index of phones, e-mails and codes: base64 of 32 bytes")
+    tiering_address: str = Field("127.0.0.1:50052", description="where tiering answers, for its event feed")
+    mandatory_fields: str = Field(
+        "display_name,address,phone",
+        pattern="^(display_name|address|phone)(,(display_name|address|phone))*$",
+        description="fields that a complete customer file must hold (X-32), separated by commas",
+    )
+    completion_days: int = Field(30, ge=1, le=366, description="days within which a provisional file is completed")
+    service_opt_in: bool = Field(
+        default=False, description="whether the purpose SERVICE needs a grant; without, it holds until withdrawn (X-13)"
+    )
+    approval_people: int = Field(
+        3, ge=1, le=3, description="distinct people who write, review and approve a policy; production takes 3"
+    )
+    clock_tolerance_seconds: int = Field(300, ge=0, le=86_400, description="how far a till's clock may run ahead")

@@ -1,0 +1,1 @@
+"""The customer service's noun `customers`: who the customers are."""

@@ -1,0 +1,188 @@
+"""The queries of customer files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import sqlalchemy as sa
+
+from chassis.database import Tx, hold, upsert
+from chassis.vault import Vault
+from services.customer.customers.domain import (
+    MOST_MATCHES,
+    Address,
+    Buyer,
+    ContactPoint,
+    Customer,
+    CustomerClass,
+    CustomerNotFound,
+    Enrolment,
+    ExternalId,
+    Key,
+    Known,
+    Personal,
+    State,
+    contact_keys,
+    keys,
+)
+from services.customer.customers.tables import CLASSES, CUSTOMERS, KEYS
+
+PERSONAL = "customers.personal"
+
+# Written down once: building an expression takes longer than running it.
+IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
+BY_ID = sa.select(CUSTOMERS).where(CUSTOMERS.c.id.in_(IDS)).order_by(CUSTOMERS.c.id)
+BY_ENROLMENT = sa.select(CUSTOMERS).where(
+    CUSTOMERS.c.home_store == sa.bindparam("store"), CUSTOMERS.c.enrolment_ref == sa.bindparam("enrolment_ref")
+)
+BY_KEY = (
+    sa.select(KEYS)
+    .where(sa.tuple_(KEYS.c.kind, KEYS.c.digest).in_(sa.bindparam("keys", expanding=True)))
+    .order_by(KEYS.c.customer_id)
+)
+STATES = sa.select(CUSTOMERS.c.id, CUSTOMERS.c.state).where(CUSTOMERS.c.id.in_(IDS))
+CLASSES_OF = sa.select(CLASSES).where(CLASSES.c.customer_id.in_(IDS)).order_by(CLASSES.c.scheme)
+
+
+class Customers:
+    """Customer files, their personal part sealed, their keys as blind digests."""
+
+    def __init__(self, vault: Vault) -> None:
+        self.vault = vault
+
+    def add(self, tx: Tx, customer: Customer) -> None:
+        """Write a new file and the keys under which it is found."""
+        row = {field: getattr(customer, field) for field in _PLAIN}
+        row["personal"] = self.vault.seal(tx, _subject(customer.id), _dump(customer.personal), PERSONAL)
+        tx.execute(sa.insert(CUSTOMERS).values(row))
+        found = {(key.kind, self.digest(key)) for key in keys(customer.personal)}
+        rows = [{"kind": kind, "digest": digest, "customer_id": customer.id} for kind, digest in sorted(found)]
+        if rows:
+            tx.execute(sa.insert(KEYS), rows)
+
+    def digest(self, key: Key) -> bytes:
+        """Answer the blind digest under which a key is stored."""
+        return self.vault.digest(key.kind, key.value)
+
+    def enrolment_digest(self, enrolment: Enrolment) -> bytes:
+        """Answer the blind digest of an enrolment's content: a plain hash of a phone number could be guessed."""
+        return self.vault.digest("ENROLMENT", enrolment.content)
+
+    def hold(self, tx: Tx, enrolment: Enrolment) -> None:
+        """Let other enrolments under the same reference, or with a contact point of this one, wait for this one."""
+        contacts = (f"{key.kind} {self.digest(key).hex()}" for key in contact_keys(enrolment.personal))
+        hold(tx, [f"ENROLMENT {enrolment.store} {enrolment.enrolment_ref}", *contacts])
+
+    def enrolled(self, tx: Tx, store: str, enrolment_ref: str) -> Customer | None:
+        """Find the file that an enrolment opened. By `uq_customers_enrolment`."""
+        found = self._read(tx, BY_ENROLMENT, {"store": store, "enrolment_ref": enrolment_ref})
+        return found[0] if found else None
+
+    def find(self, tx: Tx, ids: Iterable[str]) -> dict[str, Customer]:
+        """Read files by id. By the primary key."""
+        return {customer.id: customer for customer in self._read(tx, BY_ID, {"ids": sorted(set(ids))})}
+
+    def by_keys(self, tx: Tx, wanted: Iterable[Key]) -> list[Customer]:
+        """Find the files that any of the keys leads to, the oldest first. By the primary key of `customer_keys`."""
+        ids = {customer_id for found in self.ids_by_keys(tx, wanted).values() for customer_id in found}
+        return self._read(tx, BY_ID, {"ids": sorted(ids)[:MOST_MATCHES]}) if ids else []
+
+    def ids_by_keys(self, tx: Tx, wanted: Iterable[Key]) -> dict[Key, list[str]]:
+        """Find the ids that each key leads to. By the primary key of `customer_keys`."""
+        digests = {(str(key.kind), self.digest(key)): key for key in wanted}
+        if not digests:
+            return {}
+        found: dict[Key, list[str]] = {}
+        for row in tx.execute(BY_KEY, {"keys": list(digests)}):
+            found.setdefault(digests[(row.kind, row.digest)], []).append(row.customer_id)
+        return found
+
+    def known(self, tx: Tx, buyers: Iterable[Buyer]) -> dict[Buyer, Known]:
+        """Tell of each buyer whom it leads to. By the primary keys of `customers` and `customer_keys`."""
+        wanted = set(buyers)
+        by_key = self.ids_by_keys(tx, [buyer.key for buyer in wanted if buyer.key])
+        named = {buyer.customer_id for buyer in wanted if buyer.customer_id}
+        found = states(tx, named.union(*by_key.values()))
+        return {buyer: self._known(buyer, by_key, found) for buyer in wanted}
+
+    def _known(self, buyer: Buyer, by_key: dict[Key, list[str]], found: dict[str, State]) -> Known:
+        if buyer.key:
+            ids, digest = by_key.get(buyer.key, []), self.digest(buyer.key)
+        else:
+            ids, digest = [buyer.customer_id] if buyer.customer_id in found else [], buyer.customer_id.encode()
+        return Known(ids, len(ids) == 1 and found[ids[0]] is State.BLOCKED, digest)
+
+    def _read(self, tx: Tx, query: sa.Select[Any], values: dict[str, Any]) -> list[Customer]:
+        rows = tx.execute(query, values).all()
+        opened = self.vault.open_many(tx, [(_subject(row.id), row.personal, PERSONAL) for row in rows])
+        return [_customer(row, personal) for row, personal in zip(rows, opened, strict=True)]
+
+
+def states(tx: Tx, ids: AbstractSet[str]) -> dict[str, State]:
+    """Read only the states of files, for a sale needs no more. By the primary key."""
+    if not ids:
+        return {}
+    return {row.id: State(row.state) for row in tx.execute(STATES, {"ids": sorted(ids)})}
+
+
+def require(tx: Tx, customer_id: str) -> None:
+    """Raise `CustomerNotFound` unless there is the file. By the primary key."""
+    if not states(tx, {customer_id}):
+        raise CustomerNotFound(name=_subject(customer_id))
+
+
+def classes(tx: Tx, ids: Iterable[str]) -> dict[str, list[CustomerClass]]:
+    """Read the classes that customers hold. By the primary key of `customer_classes`."""
+    found: dict[str, list[CustomerClass]] = {}
+    for row in tx.execute(CLASSES_OF, {"ids": sorted(set(ids))}):
+        held = CustomerClass(row.scheme, row.class_key, row.zh, row.en, row.since_time)
+        found.setdefault(row.customer_id, []).append(held)
+    return found
+
+
+def put_classes(tx: Tx, changes: Sequence[tuple[str, CustomerClass]]) -> None:
+    """Store the classes that customers hold from now on; an empty class key takes the class away."""
+    kept = [{"customer_id": customer_id, **dataclasses.asdict(held)} for customer_id, held in changes if held.class_key]
+    if kept:
+        statement = upsert(tx, CLASSES)
+        new = {name: statement.excluded[name] for name in ("class_key", "zh", "en", "since_time")}
+        tx.execute(statement.on_conflict_do_update(index_elements=["customer_id", "scheme"], set_=new), kept)
+    for customer_id, held in changes:
+        if not held.class_key:
+            mine = sa.and_(CLASSES.c.customer_id == customer_id, CLASSES.c.scheme == held.scheme)
+            tx.execute(sa.delete(CLASSES).where(mine))
+
+
+_PLAIN = [field.name for field in dataclasses.fields(Customer) if field.name != "personal"]
+
+
+def _subject(customer_id: str) -> str:
+    return f"customers/{customer_id}"
+
+
+def _customer(row: sa.Row[Any], personal: bytes | None) -> Customer:
+    plain = {name: getattr(row, name) for name in _PLAIN}
+    return Customer(**plain | {"personal": _load(personal), "state": State(row.state)})
+
+
+def _dump(personal: Personal) -> bytes:
+    return json.dumps(dataclasses.asdict(personal), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _load(plaintext: bytes | None) -> Personal:
+    """Read the personal part; that of an erased customer reads as empty."""
+    if plaintext is None:
+        return Personal()
+    content = json.loads(plaintext)
+    address = content["address"]
+    return Personal(
+        display_name=content["display_name"],
+        contact_points=tuple(ContactPoint(**point) for point in content["contact_points"]),
+        address=Address(**{**address, "lines": tuple(address["lines"])}) if address else None,
+        member_code=content["member_code"],
+        external_ids=tuple(ExternalId(**external) for external in content["external_ids"]),
+    )

@@ -1,0 +1,1 @@
+"""The customer service's noun `ledger`: the receipts of sales and refunds, and what they add up to."""

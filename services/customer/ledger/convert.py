@@ -1,0 +1,162 @@
+"""Receipts, lines and amounts between the contract and the domain; sales and refunds share them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type import money_pb2
+
+from chassis import wire
+from chassis.errors import Problems
+from chassis.money import Currency
+from services.customer.ledger.domain import Content, Line, Part, Receipt, check
+from shuke.customer.v1 import purchases_pb2 as pb
+
+# A quantity is written with at most three decimal places.
+PLACES = 3
+THOUSAND = 1000
+# Seconds since 1970 of the calendar's first and last moment, as a Timestamp may hold them.
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads one record of a request: where it stands, in which currency, and what was found wrong with it."""
+
+    problems: Problems
+    at: str
+    currency: Currency
+
+    def content(self, record: pb.Purchase | pb.Refund, operator: str) -> Content:
+        """Read what a sale and a refund have in common, and check its sums once every amount could be read."""
+        content = Content(
+            receipt=self.receipt("receipt", record.receipt),
+            business_time=self._instant("business_time", record.business_time),
+            lines=tuple(self._line(f"lines[{index}]", line) for index, line in enumerate(record.lines)),
+            total=self._money("total", record.total),
+            adjustments=tuple(
+                Part(pb.Adjustment.Kind.Name(part.kind), self._money(f"adjustments[{index}].amount", part.amount))
+                for index, part in enumerate(record.adjustments)
+            ),
+            tenders=tuple(
+                Part(pb.Tender.Kind.Name(part.kind), self._money(f"tenders[{index}].amount", part.amount))
+                for index, part in enumerate(record.tenders)
+            ),
+            operator=record.operator or operator,
+        )
+        if not self.problems.found:
+            check(self.problems, self.at, content, self.currency)
+        return content
+
+    def receipt(self, field: str, receipt: pb.Receipt) -> Receipt:
+        """Read a receipt's key."""
+        path = ".".join(filter(None, (self.at, field, "business_date")))
+        day = wire.read_date(self.problems, path, receipt.business_date)
+        return Receipt(receipt.store, receipt.terminal, day, receipt.receipt_no)
+
+    def _instant(self, field: str, value: Timestamp) -> int:
+        """Read an instant; one outside of the calendar's years 1 to 9999 fits no database and no JSON."""
+        if not FIRST_SECOND <= value.seconds <= LAST_SECOND:
+            self.problems.add(f"{self.at}.{field}", "DATE_MALFORMED")
+            return 0
+        return wire.instant(value)
+
+    def _line(self, field: str, line: pb.Line) -> Line:
+        return Line(
+            line_no=line.line_no,
+            kind=pb.Line.Kind.Name(line.kind or pb.Line.GOODS),
+            sku=line.sku,
+            quantity=thousandths(line.quantity),
+            amount=self._money(f"{field}.amount", line.amount),
+            product_name=line.product_name,
+            category=line.category,
+            model=line.model,
+            specification=line.specification,
+            serial_no=line.serial_no,
+            list_amount=self._optional(f"{field}.list_amount", line.list_amount, line.HasField("list_amount")),
+            tax=self._optional(f"{field}.tax", line.tax, line.HasField("tax")),
+            profit=self._optional(f"{field}.profit", line.profit, line.HasField("profit")),
+            original_line_no=line.original_line_no,
+        )
+
+    def _money(self, field: str, money: money_pb2.Money) -> int:
+        return self.currency.read(self.problems, f"{self.at}.{field}", money)
+
+    def _optional(self, field: str, money: money_pb2.Money, present: bool) -> int | None:  # noqa: FBT001
+        return self._money(field, money) if present else None
+
+
+def thousandths(quantity: str) -> int:
+    """Read a decimal number whose form the contract has checked."""
+    whole, _, rest = quantity.partition(".")
+    return int(whole) * THOUSAND + int(rest.ljust(PLACES, "0"))
+
+
+def quantity_text(quantity: int) -> str:
+    """Write thousandths in the shortest form."""
+    whole, rest = divmod(quantity, THOUSAND)
+    return f"{whole}.{rest:0{PLACES}d}".rstrip("0") if rest else str(whole)
+
+
+def receipt_to_proto(receipt: Receipt | None) -> pb.Receipt | None:
+    """Write a receipt's key; None stays unset."""
+    if receipt is None:
+        return None
+    return pb.Receipt(
+        store=receipt.store,
+        terminal=receipt.terminal,
+        business_date=wire.to_date(receipt.business_date),
+        receipt_no=receipt.receipt_no,
+    )
+
+
+def lines_to_proto(lines: Iterable[Line], currency: Currency) -> list[pb.Line]:
+    """Write lines."""
+    return [
+        pb.Line(
+            line_no=line.line_no,
+            kind=pb.Line.Kind.Value(line.kind),
+            sku=line.sku,
+            product_name=line.product_name,
+            category=line.category,
+            model=line.model,
+            specification=line.specification,
+            serial_no=line.serial_no,
+            quantity=quantity_text(line.quantity),
+            list_amount=wire.to_money(line.list_amount, currency),
+            amount=wire.to_money(line.amount, currency),
+            tax=wire.to_money(line.tax, currency),
+            profit=wire.to_money(line.profit, currency),
+            original_line_no=line.original_line_no,
+        )
+        for line in lines
+    ]
+
+
+def adjustments_to_proto(parts: Iterable[Part], currency: Currency) -> list[pb.Adjustment]:
+    """Write adjustments."""
+    return [
+        pb.Adjustment(kind=pb.Adjustment.Kind.Value(part.kind), amount=wire.to_money(part.amount, currency))
+        for part in parts
+    ]
+
+
+def tenders_to_proto(parts: Iterable[Part], currency: Currency) -> list[pb.Tender]:
+    """Write tenders."""
+    return [
+        pb.Tender(kind=pb.Tender.Kind.Value(part.kind), amount=wire.to_money(part.amount, currency)) for part in parts
+    ]
+
+
+def window_from_proto(request: pb.ListPurchasesRequest | pb.GetSpendSummaryRequest) -> tuple[date | None, date | None]:
+    """Read a window of business dates; an end before its start is refused."""
+    problems = Problems()
+    first = wire.read_date(problems, "first_date", request.first_date) if request.HasField("first_date") else None
+    last = wire.read_date(problems, "last_date", request.last_date) if request.HasField("last_date") else None
+    if first and last and last < first and not problems.found:
+        problems.add("last_date", "RANGE_REVERSED", other="first_date")
+    problems.refuse()
+    return first, last

@@ -1,0 +1,111 @@
+"""The first schema of the customer service."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from chassis.alembic import first
+from chassis.database import Text
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    first.create_chain()
+    first.create_cursors()
+    first.create_event_log()
+    first.create_requests()
+    first.create_vault()
+    op.create_table(
+        "customer_classes",
+        sa.Column("customer_id", Text(), nullable=False),
+        sa.Column("scheme", Text(), nullable=False),
+        sa.Column("class_key", Text(), nullable=False),
+        sa.Column("zh", Text(), nullable=False),
+        sa.Column("en", Text(), nullable=False),
+        sa.Column("since_time", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("customer_id", "scheme", name="pk_customer_classes"),
+    )
+    op.create_table(
+        "customer_keys",
+        sa.Column("kind", Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("customer_id", Text(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "digest", "customer_id", name="pk_customer_keys"),
+    )
+    op.create_table(
+        "customer_spend",
+        sa.Column("customer_id", Text(), nullable=False),
+        sa.Column("scope", Text(), nullable=False),
+        sa.Column("gross", sa.BigInteger(), nullable=False),
+        sa.Column("refunded", sa.BigInteger(), nullable=False),
+        sa.Column("profit", sa.BigInteger(), nullable=False),
+        sa.Column("purchases", sa.BigInteger(), nullable=False),
+        sa.Column("refunds", sa.BigInteger(), nullable=False),
+        sa.Column("profit_unknown", sa.BigInteger(), nullable=False),
+        sa.Column("first_time", sa.BigInteger(), nullable=True),
+        sa.Column("first_id", Text(), nullable=True),
+        sa.Column("last_time", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("customer_id", "scope", name="pk_customer_spend"),
+    )
+    op.create_table(
+        "customers",
+        sa.Column("id", Text(), nullable=False),
+        sa.Column("personal", sa.LargeBinary(), nullable=False),
+        sa.Column("party_type", Text(), nullable=False),
+        sa.Column("language_code", Text(), nullable=False),
+        sa.Column("home_store", Text(), nullable=False),
+        sa.Column("state", Text(), nullable=False),
+        sa.Column("completion_due_date", sa.Date(), nullable=True),
+        sa.Column("enrolled_by", Text(), nullable=False),
+        sa.Column("enrolment_ref", Text(), nullable=False),
+        sa.Column("enrolment_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("create_time", sa.BigInteger(), nullable=False),
+        sa.Column("update_time", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_customers"),
+        sa.UniqueConstraint("home_store", "enrolment_ref", name="uq_customers_enrolment"),
+    )
+    op.create_table(
+        "entries",
+        sa.Column("id", Text(), nullable=False),
+        sa.Column("record", Text(), nullable=False),
+        sa.Column("kind", Text(), nullable=False),
+        sa.Column("store", Text(), nullable=False),
+        sa.Column("terminal", Text(), nullable=False),
+        sa.Column("business_date", sa.Date(), nullable=False),
+        sa.Column("receipt_no", Text(), nullable=False),
+        sa.Column("payload_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("business_time", sa.BigInteger(), nullable=False),
+        sa.Column("customer_id", Text(), nullable=True),
+        sa.Column("customer_state", Text(), nullable=False),
+        sa.Column("total", sa.BigInteger(), nullable=False),
+        sa.Column("profit", sa.BigInteger(), nullable=False),
+        sa.Column("profit_known", sa.Boolean(), nullable=False),
+        sa.Column("original_id", Text(), nullable=True),
+        sa.Column("link", Text(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("create_time", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_entries"),
+    )
+    op.create_index("ix_entries_customer", "entries", ["customer_id", "business_date", "id"], unique=False)
+    op.create_index(
+        "ix_entries_original",
+        "entries",
+        ["original_id"],
+        unique=False,
+        sqlite_where=sa.text("original_id IS NOT NULL"),
+        postgresql_where=sa.text("original_id IS NOT NULL"),
+    )
+    op.create_index("ix_entries_store", "entries", ["store", "business_date", "id"], unique=False)
+    op.create_table(
+        "receipts",
+        sa.Column("record", Text(), nullable=False),
+        sa.Column("store", Text(), nullable=False),
+        sa.Column("business_date", sa.Date(), nullable=False),
+        sa.Column("terminal", Text(), nullable=False),
+        sa.Column("receipt_no", Text(), nullable=False),
+        sa.Column("entry_id", Text(), nullable=False),
+        sa.Column("payload_hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("record", "store", "business_date", "terminal", "receipt_no", name="pk_receipts"),
+    )

@@ -1,0 +1,151 @@
+"""Handlers for sales of `shuke.customer.v1.PurchaseService`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from chassis import names
+from chassis.batch import read_items
+from chassis.calendar import day_of
+from chassis.call import Call
+from chassis.calls import Calls
+from chassis.database import Database, Tx
+from chassis.errors import Refused
+from chassis.events import EventLog
+from chassis.ids import NewId
+from chassis.money import Currency
+from chassis.paging import Pager, page_size
+from chassis.settings import Chain
+from services.customer.customers.convert import classes_to_proto
+from services.customer.customers.domain import resolve
+from services.customer.customers.repository import Customers, classes
+from services.customer.ledger import repository as ledger
+from services.customer.ledger.convert import window_from_proto
+from services.customer.ledger.domain import CHAIN_SCOPE, Entry, Moment, Record
+from services.customer.ledger.repository import Recorded
+from services.customer.purchases import convert
+from services.customer.purchases.domain import Draft, PurchaseNotFound, record
+from shuke.customer.v1 import purchases_pb2 as pb
+
+Write = Callable[[Entry, Currency], pb.Purchase]
+
+
+class Purchases:
+    """Records and reads sales."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        database: Database,
+        customers: Customers,
+        log: EventLog,
+        chain: Chain,
+        pager: Pager,
+        tolerance: int,
+    ) -> None:
+        self.calls = calls
+        self.database = database
+        self.customers = customers
+        self.log = log
+        self.chain = chain
+        self.money = chain.money
+        self.pager = pager
+        self.tolerance = tolerance
+
+    def RecordPurchase(self, request: pb.RecordPurchaseRequest, call: Call) -> pb.RecordPurchaseResponse:
+        """Record one sale."""
+        [outcome] = self._record([self._draft(request, call)], call, convert.purchase_to_proto)
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
+
+    def BatchRecordPurchases(
+        self, request: pb.BatchRecordPurchasesRequest, call: Call
+    ) -> pb.BatchRecordPurchasesResponse:
+        """Record sales, each on its own."""
+        drafts = read_items(call, request.requests, lambda item: self._draft(item, call))
+        result = pb.BatchRecordPurchasesResponse.Result
+        return pb.BatchRecordPurchasesResponse(
+            results=[
+                result(error=call.status(outcome)) if isinstance(outcome, Refused) else result(response=outcome)
+                for outcome in self._record(drafts, call, convert.purchase_head_to_proto)
+            ]
+        )
+
+    def _draft(self, request: pb.RecordPurchaseRequest, call: Call) -> Draft:
+        return convert.draft_from_proto(request, call.principal.operator, self.money, self.chain.region)
+
+    def _record(
+        self, drafts: Sequence[Draft | Refused], call: Call, write: Write
+    ) -> list[pb.RecordPurchaseResponse | Refused]:
+        def work(tx: Tx, now: int, new_id: NewId) -> list[pb.RecordPurchaseResponse | Refused]:
+            moment = Moment(now, day_of(now, self.chain.zone_info), self.tolerance)
+            known = self.customers.known(tx, [draft.buyer for draft in drafts if not isinstance(draft, Refused)])
+
+            def rule(draft: Draft) -> Entry:
+                return record(draft, resolve(draft.buyer, known[draft.buyer], "purchase"), moment, new_id())
+
+            outcomes = ledger.record(tx, Record.SALE, drafts, rule)
+            fresh = [each.entry for each in outcomes if isinstance(each, Recorded) and not each.replayed]
+            self.log.add(tx, [convert.purchase_recorded(entry, self.money) for entry in fresh], now, new_id)
+            return self._answers(tx, outcomes, call, write)
+
+        return self.calls.transact(work)
+
+    def _answers(
+        self, tx: Tx, outcomes: Sequence[Recorded | Refused], call: Call, write: Write
+    ) -> list[pb.RecordPurchaseResponse | Refused]:
+        entries = [outcome.entry for outcome in outcomes if isinstance(outcome, Recorded)]
+        ids = {entry.customer_id for entry in entries if entry.customer_id}
+        spends = ledger.spends(tx, ids, {entry.content.receipt.store for entry in entries}) if ids else {}
+        held = classes(tx, ids) if ids else {}
+
+        def first(entry: Entry, scope: str) -> bool:
+            spend = spends.get((entry.customer_id or "", scope))
+            return spend is not None and spend.first is not None and spend.first.id == entry.id
+
+        return [
+            outcome
+            if isinstance(outcome, Refused)
+            else pb.RecordPurchaseResponse(
+                purchase=write(outcome.entry, self.money),
+                replayed=outcome.replayed,
+                first_in_chain=first(outcome.entry, CHAIN_SCOPE),
+                first_in_store=first(outcome.entry, outcome.entry.content.receipt.store),
+                customer_classes=classes_to_proto(held.get(outcome.entry.customer_id or "", ()), call.language),
+            )
+            for outcome in outcomes
+        ]
+
+    def GetPurchase(self, request: pb.GetPurchaseRequest, call: Call) -> pb.Purchase:
+        """Answer one sale."""
+        purchase_id = names.identity(request.name)
+        with self.database.read() as tx:
+            found = ledger.find(tx, Record.SALE, [purchase_id])
+        if purchase_id not in found:
+            raise PurchaseNotFound(name=request.name)
+        entry = found[purchase_id]
+        call.principal.require_store(entry.content.receipt.store)
+        return convert.purchase_to_proto(entry, self.money)
+
+    def ListPurchases(self, request: pb.ListPurchasesRequest, call: Call) -> pb.ListPurchasesResponse:
+        """List sales, the latest business date first."""
+        first, last = window_from_proto(request)
+        size, cursor = page_size(request.page_size), self.pager.cursor(request)
+        after = (date.fromisoformat(str(cursor[0])), str(cursor[1])) if cursor else None
+        with self.database.read() as tx:
+            found = ledger.list_sales(
+                tx,
+                customer_id=names.identity(request.customer),
+                store=request.store,
+                first=first,
+                last=last,
+                after=after,
+                limit=size + 1,
+            )
+        page, more = self.pager.page(
+            request, found, size, lambda entry: [entry.content.receipt.business_date.isoformat(), entry.id]
+        )
+        purchases = [convert.purchase_to_proto(entry, self.money) for entry in page]
+        return pb.ListPurchasesResponse(purchases=purchases, next_page_token=more)

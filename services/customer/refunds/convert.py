@@ -1,0 +1,118 @@
+"""Refunds between the contract and the domain, and the event that tells of one."""
+
+from __future__ import annotations
+
+from chassis import names, wire
+from chassis.errors import Problems
+from chassis.events import Change
+from chassis.money import Currency
+from services.customer.customers.domain import Buyer
+from services.customer.ledger.convert import (
+    Reader,
+    adjustments_to_proto,
+    lines_to_proto,
+    quantity_text,
+    receipt_to_proto,
+    tenders_to_proto,
+)
+from services.customer.ledger.domain import Entry, Receipt
+from services.customer.purchases.convert import purchase_to_proto
+from services.customer.refunds.domain import AT, Draft, Original, check
+from shuke.customer.v1 import events_pb2
+from shuke.customer.v1 import purchases_pb2 as pb
+
+
+def draft_from_proto(request: pb.RecordRefundRequest, operator: str, currency: Currency) -> Draft:
+    """Read a refund; raise `Invalid` with all that is wrong with it."""
+    refund, problems = request.refund, Problems()
+    reader = Reader(problems, AT, currency)
+    named = refund.HasField("original_receipt")
+    draft = Draft(
+        content=reader.content(refund, operator),
+        original_id=names.identity(refund.original_purchase),
+        original_receipt=reader.receipt("original_receipt", refund.original_receipt) if named else None,
+        buyer=Buyer(names.identity(refund.customer)),
+        reason=refund.reason,
+        approver=refund.approver,
+        settled=request.settled,
+    )
+    check(problems, draft)
+    problems.refuse()
+    return draft
+
+
+def receipt_from_proto(request: pb.LookupPurchaseRequest, currency: Currency) -> Receipt:
+    """Read the receipt to look up."""
+    problems = Problems()
+    receipt = Reader(problems, "", currency).receipt("receipt", request.receipt)
+    problems.refuse()
+    return receipt
+
+
+def refund_to_proto(entry: Entry, currency: Currency) -> pb.Refund:
+    """Write a recorded refund."""
+    content = entry.content
+    refund = refund_head_to_proto(entry, currency)
+    refund.lines.extend(lines_to_proto(content.lines, currency))
+    refund.adjustments.extend(adjustments_to_proto(content.adjustments, currency))
+    refund.tenders.extend(tenders_to_proto(content.tenders, currency))
+    return refund
+
+
+def refund_head_to_proto(entry: Entry, currency: Currency) -> pb.Refund:
+    """Write a recorded refund without its lines, adjustments and tenders."""
+    content = entry.content
+    return pb.Refund(
+        name=names.name("refunds", entry.id),
+        receipt=receipt_to_proto(content.receipt),
+        original_purchase=names.name("purchases", entry.original_id),
+        original_receipt=receipt_to_proto(entry.original),
+        customer=names.name("customers", entry.customer_id),
+        customer_state=pb.Purchase.CustomerState.Value(entry.customer_state),
+        business_time=wire.timestamp(content.business_time),
+        total=wire.to_money(content.total, currency),
+        reason=entry.reason,
+        approver=entry.approver,
+        operator=content.operator,
+        state=pb.Refund.State.Value(entry.link) if entry.link else pb.Refund.STATE_UNSPECIFIED,
+        anomalies=[pb.Purchase.Anomaly.Value(anomaly) for anomaly in entry.anomalies],
+        create_time=wire.timestamp(entry.create_time),
+    )
+
+
+def left_to_proto(original: Original, currency: Currency) -> pb.LookupPurchaseResponse:
+    """Write a sale and what is left of it; what was given back beyond that, by settled refunds, leaves nothing."""
+    lines = []
+    for line in original.sale.content.lines:
+        quantity, amount = original.left_of_line(line.line_no) or (0, 0)
+        left = wire.to_money(max(amount, 0), currency)
+        lines.append(
+            pb.LookupPurchaseResponse.LineLeft(
+                line_no=line.line_no, quantity=quantity_text(max(quantity, 0)), amount=left
+            )
+        )
+    return pb.LookupPurchaseResponse(
+        purchase=purchase_to_proto(original.sale, currency),
+        total_left=wire.to_money(max(original.left(), 0), currency),
+        lines_left=lines,
+    )
+
+
+def purchase_refunded(entry: Entry, currency: Currency) -> Change:
+    """Tell that money was given back."""
+    content, original, subject = entry.content, entry.original, names.name("refunds", entry.id)
+    customer = names.name("customers", entry.customer_id)
+    event = events_pb2.PurchaseRefunded(
+        refund=subject,
+        original_purchase=names.name("purchases", entry.original_id),
+        original_business_date=wire.to_date(original.business_date if original and entry.original_id else None),
+        customer=customer,
+        kind=pb.Purchase.Kind.Value(entry.kind),
+        store=content.receipt.store,
+        business_date=wire.to_date(content.receipt.business_date),
+        business_time=wire.timestamp(content.business_time),
+        total=wire.to_money(content.total, currency),
+        profit=wire.to_money(content.profit, currency),
+        profit_known=content.profit_known,
+    )
+    return Change(subject, customer or subject, event)

@@ -1,0 +1,82 @@
+"""The composition root of the customer service: the only file that knows every part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chassis.calendar import SECOND
+from chassis.calls import Calls
+from chassis.clock import Clock
+from chassis.consumer import Consumer
+from chassis.documents.rpc import PolicyService
+from chassis.feed import EventFeed, sequence
+from chassis.service import Foundation, Program, Service
+from chassis.settings import Chain, SettingError, Suite
+from chassis.vault import Vault, read_key
+from chassis.workers import Worker
+from services.customer.clients import tiering_feed
+from services.customer.config import CustomerSettings
+from services.customer.consents.rpc import ConsentService
+from services.customer.consumers import SOURCE, on_tiering
+from services.customer.customers.domain import FilePolicy
+from services.customer.customers.repository import Customers, require
+from services.customer.customers.rpc import CustomerService
+from services.customer.policies.convert import notice_of
+from services.customer.policies.repository import Notices
+from services.customer.policies.rpc import NOTICES
+from services.customer.purchases.rpc import Purchases
+from services.customer.refunds.rpc import Refunds
+from services.customer.spend.rpc import SpendSummaries
+from services.customer.tables import CHAIN, CURSORS, LOG, METADATA, REQUESTS, VAULT_KEYS
+from shuke.customer.v1 import consents_pb2, customer_pb2, errors_pb2, policies_pb2, purchases_pb2
+from shuke.event.v1 import event_pb2
+
+API = "customer"
+PEOPLE_IN_PRODUCTION = 3
+
+
+def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) -> Service:
+    """Build the service from its settings; nothing runs yet."""
+    production = suite.env == "production"
+    if production and config.approval_people < PEOPLE_IN_PRODUCTION:
+        raise SettingError(f"{config.prefix}APPROVAL_PEOPLE must be {PEOPLE_IN_PRODUCTION} in production")
+    base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock)
+    database, new_id = base.database, base.new_id
+    calls = Calls(database, REQUESTS, clock, new_id)
+    vault = Vault(
+        VAULT_KEYS, read_key(config.vault_key.get_secret_value()), read_key(config.index_key.get_secret_value())
+    )
+    customers = Customers(vault)
+    notices = Notices(notice_of)
+    policy = FilePolicy(tuple(config.mandatory_fields.split(",")), config.completion_days)
+    tolerance = config.clock_tolerance_seconds * SECOND
+
+    sequencer = Worker("sequencer", lambda: sequence(database, LOG))
+    feed = tiering_feed(config.tiering_address, base.credentials)
+    consumer = Consumer(database, CURSORS, SOURCE, on_tiering, clock=clock, new_id=new_id)
+
+    base.server.add(
+        customer_pb2.DESCRIPTOR.services_by_name["CustomerService"],
+        CustomerService(calls, database, customers, notices, LOG, chain, policy),
+    )
+    base.server.add(
+        consents_pb2.DESCRIPTOR.services_by_name["ConsentService"],
+        ConsentService(calls, database, notices, require, LOG, chain, base.pager, config),
+    )
+    base.server.add(
+        policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],
+        PolicyService(
+            policies_pb2, NOTICES, calls, database, base.pager, config.approval_people, examples=not production
+        ),
+    )
+    base.server.add(
+        purchases_pb2.DESCRIPTOR.services_by_name["PurchaseService"],
+        Purchases(calls, database, customers, LOG, chain, base.pager, tolerance),
+        Refunds(calls, database, customers, LOG, chain, tolerance),
+        SpendSummaries(database, chain.money),
+    )
+    base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
+    return Service(base, (sequencer, Worker("tiering events", lambda: consumer.poll(feed))))
+
+
+PROGRAM = Program(API, CustomerSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

@@ -1,0 +1,1 @@
+"""The customer service's noun `spend`: what a customer spent."""

@@ -1,0 +1,1 @@
+"""The tiering service's noun `analytics`: figures about classes."""

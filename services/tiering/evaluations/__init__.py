@@ -1,0 +1,1 @@
+"""Evaluations: runs that grade all customers of a scheme as of a day."""

@@ -1,0 +1,50 @@
+"""Runs between the domain and the contract, and the event that tells of one."""
+
+from __future__ import annotations
+
+from chassis import names, wire
+from chassis.events import Change
+from services.tiering.evaluations.domain import Evaluation
+from services.tiering.memberships.convert import counts_to_proto
+from services.tiering.policies.domain import Ladder
+from shuke.event.v1 import event_pb2
+from shuke.tiering.v1 import events_pb2
+from shuke.tiering.v1 import tiering_pb2 as pb
+
+
+def evaluation_to_proto(evaluation: Evaluation, ladder: Ladder, language: str) -> pb.Evaluation:
+    """Write a run; `ladder` is the one that it graded by."""
+    run, figures = evaluation.run, evaluation.figures
+    return pb.Evaluation(
+        name=names.name("evaluations", run.id),
+        scheme=names.name("schemes", run.scheme),
+        as_of=wire.to_date(run.as_of),
+        policy=f"policies/{run.scheme}/versions/{run.policy_version}",
+        applied=evaluation.applied,
+        known_through=[
+            event_pb2.Cursor(partition=partition, position=position)
+            for partition, position in sorted(evaluation.known_through.items())
+        ],
+        denominator=figures.denominator,
+        classes=counts_to_proto(ladder, figures.class_counts, language),
+        none_count=figures.none_count,
+        up_count=figures.up_count,
+        down_count=figures.down_count,
+        effective_time=wire.timestamp(run.effective_time),
+        create_time=wire.timestamp(run.record_time),
+    )
+
+
+def evaluation_completed(evaluation: Evaluation) -> Change:
+    """Tell that a run was applied."""
+    run, figures = evaluation.run, evaluation.figures
+    name = names.name("evaluations", run.id)
+    event = events_pb2.EvaluationCompleted(
+        evaluation=name,
+        scheme=names.name("schemes", run.scheme),
+        as_of=wire.to_date(run.as_of),
+        denominator=figures.denominator,
+        up_count=figures.up_count,
+        down_count=figures.down_count,
+    )
+    return Change(name, name, event)

@@ -1,0 +1,99 @@
+"""What a run is about: its day, the moment it takes effect, its movements and its figures."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from chassis.calendar import end_of_day
+from chassis.errors import NotFound, Problems
+from services.tiering.policies.domain import NO_RANK, Ladder
+
+
+class EvaluationNotFound(NotFound):
+    """There is no such run. Metadata: name."""
+
+    reason = "EVALUATION_NOT_FOUND"
+
+
+def check_as_of(problems: Problems, as_of: date, today: date) -> None:
+    """Note a day that is not over yet; `today` is the day in the chain's zone."""
+    if as_of >= today:
+        problems.add("as_of", "AS_OF_NOT_PAST", today=today.isoformat())
+
+
+def effective_time(as_of: date, zone: ZoneInfo) -> int:
+    """Answer when a run's movements take effect: at the last microsecond of the day graded, in the chain's zone."""
+    return end_of_day(as_of, zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run is to do. Instants are microseconds."""
+
+    id: str
+    scheme: str
+    as_of: date
+    policy_version: int
+    effective_time: int
+    record_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run, the ladder that it grades by, and whether its movements are to take effect."""
+
+    run: Run
+    ladder: Ladder
+    applied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run found for a customer with a ledger entry by its day."""
+
+    from_class: str | None  # effective at the end of the day graded, never a later one
+    to_class: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a run counted; `class_counts` and `none_count` add up to the denominator."""
+
+    denominator: int
+    class_counts: tuple[tuple[str, int], ...]  # every class of the ladder, the lowest first
+    none_count: int
+    up_count: int
+    down_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A run that is done; one that was not applied moved nobody."""
+
+    run: Run
+    applied: bool
+    known_through: Mapping[int, int]  # by partition, the position up to which the owner's events had been read
+    figures: Figures
+
+
+def figures(ladder: Ladder, outcomes: Mapping[Outcome, int]) -> Figures:
+    """Count a run from how many customers there are of each outcome.
+
+    Up and down are counted by rank. Whoever comes from no class, or from one that the ladder does not know, moves
+    neither up nor down; whoever loses every class moves down.
+    """
+    after, steps = Counter[str | None](), Counter[int]()
+    for outcome, count in outcomes.items():
+        after[outcome.to_class] += count
+        before = ladder.rank(outcome.from_class)
+        if before != NO_RANK:
+            steps[ladder.rank(outcome.to_class) - before] += count
+    return Figures(
+        denominator=after.total(),
+        class_counts=tuple((step.class_key, after[step.class_key]) for step in ladder.classes),
+        none_count=after[None],
+        up_count=sum(count for step, count in steps.items() if step > 0),
+        down_count=sum(count for step, count in steps.items() if step < 0),
+    )

@@ -1,0 +1,184 @@
+"""The queries of runs: all customers at once, in a few statements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from chassis.database import Tx
+from services.tiering.evaluations.domain import Evaluation, Figures, Outcome, Run
+from services.tiering.evaluations.tables import EVALUATIONS, GRADES, MOVES, WORK
+from services.tiering.memberships.domain import Cause
+from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN
+from services.tiering.spend.tables import SPENDERS
+from services.tiering.tables import CURSORS
+
+MOVED = GRADES.c.from_class.is_distinct_from(GRADES.c.to_class)
+MOVEMENT = [MOVES.c[column.name] for column in MOVEMENTS.c]
+
+
+@contextmanager
+def workspace(tx: Tx) -> Iterator[None]:
+    """Make the tables that a run works on, within its transaction; a rollback takes them away too."""
+    if tx.dialect.name == "postgresql":
+        # A run may take longer than a call, and sorts and joins everybody at once.
+        tx.execute(sa.text("SET LOCAL statement_timeout = 0"))
+        tx.execute(sa.text("SET LOCAL work_mem = '64MB'"))
+    WORK.create_all(tx, checkfirst=False)
+    yield
+    WORK.drop_all(tx, checkfirst=False)
+
+
+def hold_cursors(tx: Tx, source: str) -> dict[int, int]:
+    """Read how far a source's events are in, and keep it so until the transaction ends."""
+    query = sa.select(CURSORS).where(CURSORS.c.source == source).order_by(CURSORS.c.partition).with_for_update()
+    return {row.partition: row.position for row in tx.execute(query)}
+
+
+def find_first_moves(tx: Tx, run: Run, first_class: str) -> None:
+    """Find who has a sale by the run's day and not the class of the first purchase since then.
+
+    It is the SQL of `memberships.domain.on_sale`.
+    """
+    same = sa.and_(MEMBERS.c.scheme == run.scheme, MEMBERS.c.customer_id == SPENDERS.c.customer_id)
+    unknown = MEMBERS.c.customer_id.is_(None)
+    moves = (
+        sa.select(
+            sa.literal(run.scheme),
+            SPENDERS.c.customer_id,
+            SPENDERS.c.first_sale_time,
+            sa.literal(NO_RUN),
+            sa.null(),
+            sa.literal(first_class),
+            sa.case((unknown, Cause.FIRST_PURCHASE.value), else_=Cause.CORRECTION.value),
+            sa.literal(run.record_time),
+            sa.or_(unknown, MEMBERS.c.evaluation_id == NO_RUN),
+        )
+        .select_from(SPENDERS.outerjoin(MEMBERS, same))
+        .where(
+            SPENDERS.c.first_sale_date <= run.as_of, sa.or_(unknown, MEMBERS.c.began_time > SPENDERS.c.first_sale_time)
+        )
+    )
+    tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), moves))
+
+
+def keep_grades(tx: Tx, grades: sa.Select[Any]) -> dict[Outcome, int]:
+    """Keep what a query of customer_id, from_class and to_class finds; answer how many customers each outcome has."""
+    tx.execute(sa.insert(GRADES).from_select(list(GRADES.c), grades))
+    count = sa.func.count().label("customers")
+    query = sa.select(GRADES.c.from_class, GRADES.c.to_class, count).group_by(GRADES.c.from_class, GRADES.c.to_class)
+    return {Outcome(row.from_class, row.to_class): row.customers for row in tx.execute(query)}
+
+
+def find_moves(tx: Tx, run: Run, *, current: bool) -> None:
+    """Find who changed class; `current` says that this changes what holds at present."""
+    moved = _move(run, run.effective_time, GRADES.c.from_class, GRADES.c.to_class, current=current)
+    tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), moved.where(MOVED)))
+
+
+def find_moves_back(tx: Tx, run: Run, later: int, then: sa.Subquery) -> None:
+    """Find who has to be put back, at the time of a later run, to the class held then.
+
+    `then` holds customer_id and to_class: the classes held at that time without this run. Whom the later run moved is
+    where it belongs; about all others it has said, by moving them not, that they stay what they were.
+    """
+    same = (MOVEMENTS.c.scheme == run.scheme, MOVEMENTS.c.customer_id == GRADES.c.customer_id)
+    moved_then = sa.exists().where(*same, MOVEMENTS.c.effective_time == later, MOVEMENTS.c.evaluation_id != NO_RUN)
+    back = _move(run, later, GRADES.c.to_class, then.c.to_class, current=False).select_from(
+        GRADES.outerjoin(then, then.c.customer_id == GRADES.c.customer_id)
+    )
+    query = back.where(MOVED, then.c.to_class.is_distinct_from(GRADES.c.to_class), ~moved_then)
+    tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), query))
+
+
+def _move(
+    run: Run,
+    time: int,
+    from_class: sa.ColumnElement[str | None],
+    to_class: sa.ColumnElement[str | None],
+    *,
+    current: bool,
+) -> sa.Select[Any]:
+    return sa.select(
+        sa.literal(run.scheme),
+        GRADES.c.customer_id,
+        sa.literal(time),
+        sa.literal(run.id),
+        from_class,
+        to_class,
+        sa.literal(Cause.EVALUATION.value),
+        sa.literal(run.record_time),
+        sa.literal(current),
+    )
+
+
+def moves(run: Run | None, time: int | None = None) -> sa.Select[Any]:
+    """Ask for the movements found that a run makes at a time, or for those that no run makes."""
+    if run is None:
+        return sa.select(*MOVEMENT).where(MOVES.c.evaluation_id == NO_RUN)
+    return sa.select(*MOVEMENT).where(MOVES.c.evaluation_id == run.id, MOVES.c.effective_time == time)
+
+
+def current_moves() -> sa.Select[Any]:
+    """Ask for the movements found that change what holds at present, those that no run makes first."""
+    return sa.select(*MOVEMENT).where(MOVES.c.current).order_by(MOVES.c.evaluation_id)
+
+
+def count_current(tx: Tx) -> int:
+    """Count the movements found that change what holds at present."""
+    return tx.scalar(sa.select(sa.func.count()).select_from(MOVES).where(MOVES.c.current)) or 0
+
+
+def next_run(tx: Tx, run: Run) -> int | None:
+    """Find when the next applied run of a later day takes effect. By `ix_evaluations_scheme`."""
+    column = EVALUATIONS.c
+    later = (column.scheme == run.scheme, column.applied, column.effective_time > run.effective_time)
+    time: int | None = tx.scalar(sa.select(sa.func.min(column.effective_time)).where(*later))
+    return time
+
+
+def add(tx: Tx, evaluation: Evaluation) -> None:
+    """Write a run down."""
+    run, figures = evaluation.run, evaluation.figures
+    row = {
+        "id": run.id,
+        "scheme": run.scheme,
+        "as_of": run.as_of,
+        "policy_version": run.policy_version,
+        "applied": evaluation.applied,
+        "effective_time": run.effective_time,
+        "create_time": run.record_time,
+        "known_through": json.dumps(evaluation.known_through),
+        "class_counts": json.dumps(figures.class_counts),
+        "denominator": figures.denominator,
+        "none_count": figures.none_count,
+        "up_count": figures.up_count,
+        "down_count": figures.down_count,
+    }
+    tx.execute(sa.insert(EVALUATIONS).values(row))
+
+
+def find(tx: Tx, evaluation: str) -> Evaluation | None:
+    """Read a run, if it is there. By the primary key."""
+    row = tx.execute(sa.select(EVALUATIONS).where(EVALUATIONS.c.id == evaluation)).one_or_none()
+    return None if row is None else _evaluation(row)
+
+
+def list_runs(tx: Tx, scheme: str, *, before: str | None, limit: int) -> Sequence[Evaluation]:
+    """List the runs of a scheme, the newest first: ids grow with time. By `ix_evaluations_scheme`."""
+    query = sa.select(EVALUATIONS).where(EVALUATIONS.c.scheme == scheme)
+    if before is not None:
+        query = query.where(EVALUATIONS.c.id < before)
+    return [_evaluation(row) for row in tx.execute(query.order_by(EVALUATIONS.c.id.desc()).limit(limit))]
+
+
+def _evaluation(row: sa.Row[Any]) -> Evaluation:
+    run = Run(row.id, row.scheme, row.as_of, row.policy_version, row.effective_time, row.create_time)
+    counts = tuple((key, count) for key, count in json.loads(row.class_counts))
+    figures = Figures(row.denominator, counts, row.none_count, row.up_count, row.down_count)
+    known = {int(partition): position for partition, position in json.loads(row.known_through).items()}
+    return Evaluation(run, row.applied, known, figures)

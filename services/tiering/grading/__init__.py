@@ -1,0 +1,1 @@
+"""Grading: the class that a ladder gives for a customer's figures."""

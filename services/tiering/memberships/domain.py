@@ -1,0 +1,133 @@
+"""Movements between the classes of a scheme, and the class that follows from them.
+
+Movements are only ever added. The class that holds at a time is derived from them by `deciding`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from chassis.errors import NotFound
+from services.tiering.grading.domain import Metrics, Progress, earned, next_class, progress
+from services.tiering.policies.domain import Ladder
+
+
+class MembershipNotFound(NotFound):
+    """The customer has no ledger entry. Metadata: name."""
+
+    reason = "MEMBERSHIP_NOT_FOUND"
+
+
+class Cause(StrEnum):
+    """Why a customer moved; the values are the contract's."""
+
+    FIRST_PURCHASE = "FIRST_PURCHASE"
+    EVALUATION = "EVALUATION"
+    CORRECTION = "CORRECTION"
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A customer's class in a scheme changed. Instants are microseconds; None as a class is no class."""
+
+    scheme: str
+    customer: str
+    from_class: str | None
+    to_class: str | None
+    cause: Cause
+    effective_time: int  # from when the class holds
+    record_time: int  # when that became known
+    evaluation: str | None = None  # the run's id, of movements that a run made
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a customer with movements in a scheme stands."""
+
+    class_key: str | None  # None for no class
+    since_time: int  # effective time of the movement that decides
+    began_time: int  # earliest effective time of all movements
+    graded: bool  # whether a run made the movement that decides
+
+
+def on_sale(
+    scheme: str, customer: str, first_class: str | None, began: int | None, first_sale_time: int, now: int
+) -> Movement | None:
+    """Give the class of the first purchase, or begin it earlier; None when nothing changes.
+
+    `first_sale_time` is the business time of the customer's earliest sale known by now, with any total, and `began` the
+    earliest effective time of the customer's movements in the scheme, None without one. The sale that has just arrived
+    need not be the earliest: sales arrive in any order, and all orders lead to the same classes.
+    """
+    if first_class is None or (began is not None and began <= first_sale_time):
+        return None
+    return Movement(
+        scheme=scheme,
+        customer=customer,
+        from_class=None,
+        to_class=first_class,
+        cause=Cause.FIRST_PURCHASE if began is None else Cause.CORRECTION,
+        effective_time=first_sale_time,
+        record_time=now,
+    )
+
+
+def deciding(movements: Iterable[Movement], time: int) -> Movement | None:
+    """Find, among one customer's movements in one scheme, the one that decides the class at a time, as known now.
+
+    Only movements with effective_time <= time count. Among them
+      1. if runs made any, the one with the greatest (effective_time, record_time, evaluation) decides;
+      2. otherwise the one with the smallest (effective_time, record_time): the first purchase, as corrected.
+    So a first purchase never outranks a run: not when it is recorded late, and not when it takes effect after the run,
+    as for a sale made after midnight that still counts on the business date before.
+    """
+    effective = [movement for movement in movements if movement.effective_time <= time]
+    of_runs = [movement for movement in effective if movement.cause is Cause.EVALUATION]
+    if of_runs:
+        return max(of_runs, key=lambda one: (one.effective_time, one.record_time, one.evaluation or ""))
+    return min(effective, key=lambda one: (one.effective_time, one.record_time), default=None)
+
+
+def class_at(movements: Iterable[Movement], time: int) -> str | None:
+    """Answer the class that one customer holds in one scheme at a time, as known now."""
+    movement = deciding(movements, time)
+    return movement.to_class if movement else None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A customer's place in a scheme at present."""
+
+    scheme: str
+    customer: str
+    effective_class: str | None
+    since_time: int | None  # when the effective class began; None without one
+    earned_class: str | None  # what the figures of today would give
+    next_class: str | None  # above the earned one; None at the top
+    progress: tuple[Progress, ...]  # towards the next class
+
+
+def membership(
+    scheme: str,
+    customer: str,
+    movements: Iterable[Movement],
+    ladder: Ladder,
+    metrics: Metrics,
+    today: date,
+    now: int,
+) -> Membership:
+    """Tell a customer's place from its movements, the ladder in force today and the figures as of today."""
+    decided = deciding(movements, now)
+    effective_class = decided.to_class if decided else None
+    earned_class = earned(ladder, metrics, today)
+    above = next_class(ladder, earned_class)
+    return Membership(
+        scheme=scheme,
+        customer=customer,
+        effective_class=effective_class,
+        since_time=decided.effective_time if decided and effective_class else None,
+        earned_class=earned_class,
+        next_class=above.class_key if above else None,
+        progress=progress(ladder, metrics, today, earned_class),
+    )

@@ -1,0 +1,174 @@
+"""The queries of memberships."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from chassis.database import Tx, upsert
+from services.tiering.memberships.domain import Cause, Movement, Standing
+from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN, OF_RUN
+
+CHUNK = 2000
+
+
+def standings(tx: Tx, scheme: str, customers: Iterable[str]) -> dict[str, Standing]:
+    """Read where customers stand in a scheme, those without a movement aside. By the primary key of `members`."""
+    query = sa.select(MEMBERS).where(MEMBERS.c.scheme == scheme, MEMBERS.c.customer_id.in_(sorted(set(customers))))
+    return {row.customer_id: _standing(row) for row in tx.execute(query)}
+
+
+def add(tx: Tx, movements: Sequence[Movement]) -> None:
+    """Add movements to the ledger and let members follow; at most one for each customer of a scheme."""
+    if not movements:
+        return
+    rows = [_row(movement) for movement in movements]
+    tx.execute(sa.insert(MOVEMENTS), rows)
+    state = [
+        {
+            "scheme": row["scheme"],
+            "customer_id": row["customer_id"],
+            "class_key": row["to_class"],
+            "since_time": row["effective_time"],
+            "record_time": row["record_time"],
+            "evaluation_id": row["evaluation_id"],
+            "began_time": row["effective_time"],
+        }
+        for row in sorted(rows, key=lambda row: (row["scheme"], row["customer_id"]))
+    ]
+    tx.execute(_follow(tx), state)
+
+
+def add_all(tx: Tx, moves: sa.Select[Any]) -> None:
+    """Add movements that a query answers, in the columns of `movements`; at most one for each customer."""
+    new = moves.subquery("moves").c
+    columns = [new[column.name] for column in MOVEMENTS.c]
+    tx.execute(sa.insert(MOVEMENTS).from_select(list(MOVEMENTS.c), sa.select(*columns)))
+    state = sa.select(
+        *(new.scheme, new.customer_id, new.to_class, new.effective_time),
+        *(new.record_time, new.evaluation_id, new.effective_time.label("began_time")),
+    ).where(new.customer_id.is_not(None))  # SQLite needs some condition here, or it reads ON CONFLICT as a join's ON.
+    tx.execute(_follow(tx, state))
+
+
+def stream(tx: Tx, moves: sa.Select[Any]) -> Generator[list[Movement], None, None]:
+    """Read movements that a query answers, in the columns of `movements`, a chunk at a time."""
+    with tx.execute(moves, execution_options={"yield_per": CHUNK}) as result:
+        for rows in result.partitions():
+            yield [_movement(row) for row in rows]
+
+
+def _follow(tx: Tx, moves: sa.Select[Any] | None = None) -> sa.Insert:
+    """Write members anew where a new movement decides from now on: the SQL of `domain.deciding` without a time."""
+    statement = upsert(tx, MEMBERS)
+    if moves is not None:
+        statement = statement.from_select(list(MEMBERS.c), moves)
+    old, new = MEMBERS.c, statement.excluded
+    later = sa.tuple_(new.since_time, new.record_time, new.evaluation_id) > sa.tuple_(
+        old.since_time, old.record_time, old.evaluation_id
+    )
+    # A movement of a run outranks all others; those others are added only when they begin earlier than all before.
+    decides = sa.or_(old.evaluation_id == NO_RUN, sa.and_(new.evaluation_id != NO_RUN, later))
+    changed = {
+        name: sa.case((decides, new[name]), else_=old[name])
+        for name in ("class_key", "since_time", "record_time", "evaluation_id")
+    }
+    changed["began_time"] = sa.case((new.began_time < old.began_time, new.began_time), else_=old.began_time)
+    return statement.on_conflict_do_update(index_elements=["scheme", "customer_id"], set_=changed)
+
+
+def held(scheme: str, time: int) -> sa.Subquery:
+    """Find for all members the class that holds at a time: rows of customer_id and to_class, NULL for none.
+
+    It is the SQL of `domain.class_at`. What decides at present decides at the time too, where it is effective by then.
+    Before a first purchase nothing is; only before the latest run does one have to look for what came earlier. By the
+    primary keys.
+    """
+    column, member = MOVEMENTS.c, MEMBERS.c
+    of_run = column.evaluation_id != NO_RUN
+    order = (
+        sa.case((of_run, 0), else_=1),
+        sa.case((of_run, -column.effective_time), else_=column.effective_time),
+        sa.case((of_run, -column.record_time), else_=column.record_time),
+        column.evaluation_id.desc(),
+    )
+    mine = (column.scheme == scheme, column.customer_id == member.customer_id, column.effective_time <= time)
+    earlier = sa.select(column.to_class).where(*mine).order_by(*order).limit(1).scalar_subquery()
+    to_class = sa.case(
+        (member.since_time <= time, member.class_key), (member.evaluation_id == NO_RUN, sa.null()), else_=earlier
+    )
+    return sa.select(member.customer_id, to_class.label("to_class")).where(member.scheme == scheme).subquery("held")
+
+
+def movements(tx: Tx, scheme: str, customer: str) -> list[Movement]:
+    """Read all movements of a customer in a scheme. By the primary key of `movements`."""
+    query = sa.select(MOVEMENTS).where(MOVEMENTS.c.scheme == scheme, MOVEMENTS.c.customer_id == customer)
+    return [_movement(row) for row in tx.execute(query)]
+
+
+def list_history(tx: Tx, scheme: str, customer: str, *, before: tuple[int, str] | None, limit: int) -> list[Movement]:
+    """List a customer's movements, the latest effective time first. By the primary key of `movements`."""
+    order = (MOVEMENTS.c.effective_time, MOVEMENTS.c.evaluation_id)
+    query = sa.select(MOVEMENTS).where(MOVEMENTS.c.scheme == scheme, MOVEMENTS.c.customer_id == customer)
+    if before is not None:
+        query = query.where(sa.tuple_(*order) < sa.tuple_(*before))
+    query = query.order_by(*(column.desc() for column in order)).limit(limit)
+    return [_movement(row) for row in tx.execute(query)]
+
+
+def list_of_run(tx: Tx, evaluation: str, *, after: tuple[str, int] | None, limit: int) -> list[Movement]:
+    """List the movements that a run made, in the order of the customers. By `ix_movements_run`."""
+    order = (MOVEMENTS.c.customer_id, MOVEMENTS.c.effective_time)
+    query = sa.select(MOVEMENTS).where(MOVEMENTS.c.evaluation_id == evaluation, OF_RUN)
+    if after is not None:
+        query = query.where(sa.tuple_(*order) > sa.tuple_(*after))
+    return [_movement(row) for row in tx.execute(query.order_by(*order).limit(limit))]
+
+
+def list_members(
+    tx: Tx, scheme: str, class_key: str, now: int, *, after: str, limit: int
+) -> list[tuple[str, Standing]]:
+    """List who holds a class, or any, in the order of the customers. By `ix_members_class` or the primary key.
+
+    What a till dated in the future does not hold yet.
+    """
+    wanted = MEMBERS.c.class_key == class_key if class_key else MEMBERS.c.class_key.is_not(None)
+    query = (
+        sa.select(MEMBERS)
+        .where(MEMBERS.c.scheme == scheme, wanted, MEMBERS.c.since_time <= now, MEMBERS.c.customer_id > after)
+        .order_by(MEMBERS.c.customer_id)
+        .limit(limit)
+    )
+    return [(row.customer_id, _standing(row)) for row in tx.execute(query)]
+
+
+def _row(movement: Movement) -> dict[str, Any]:
+    return {
+        "scheme": movement.scheme,
+        "customer_id": movement.customer,
+        "effective_time": movement.effective_time,
+        "evaluation_id": movement.evaluation or NO_RUN,
+        "from_class": movement.from_class,
+        "to_class": movement.to_class,
+        "cause": movement.cause,
+        "record_time": movement.record_time,
+    }
+
+
+def _standing(row: sa.Row[Any]) -> Standing:
+    return Standing(row.class_key, row.since_time, row.began_time, graded=row.evaluation_id != NO_RUN)
+
+
+def _movement(row: sa.Row[Any]) -> Movement:
+    return Movement(
+        scheme=row.scheme,
+        customer=row.customer_id,
+        from_class=row.from_class,
+        to_class=row.to_class,
+        cause=Cause(row.cause),
+        effective_time=row.effective_time,
+        record_time=row.record_time,
+        evaluation=row.evaluation_id or None,
+    )

@@ -1,0 +1,43 @@
+"""The tables of memberships: the ledger of movements, and the state that follows from it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from chassis.database import Text
+from services.tiering.tables import METADATA
+
+# What stands for the run of a movement that no run made.
+NO_RUN = ""
+
+# Only ever added to. No class is NULL.
+MOVEMENTS = sa.Table(
+    "movements",
+    METADATA,
+    sa.Column("scheme", Text, primary_key=True),
+    sa.Column("customer_id", Text, primary_key=True),
+    sa.Column("effective_time", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("evaluation_id", Text, primary_key=True),
+    sa.Column("from_class", Text),
+    sa.Column("to_class", Text),
+    sa.Column("cause", Text, nullable=False),
+    sa.Column("record_time", sa.BigInteger, nullable=False),
+)
+# A literal, not a parameter: only then does a planner see that the partial index fits.
+OF_RUN = sa.text("evaluation_id <> ''")
+by_run = (MOVEMENTS.c.evaluation_id, MOVEMENTS.c.customer_id, MOVEMENTS.c.effective_time)
+sa.Index("ix_movements_run", *by_run, sqlite_where=OF_RUN, postgresql_where=OF_RUN)
+
+# Of each customer with movements the one that decides at present, as `domain.deciding` finds it, and when all began.
+MEMBERS = sa.Table(
+    "members",
+    METADATA,
+    sa.Column("scheme", Text, primary_key=True),
+    sa.Column("customer_id", Text, primary_key=True),
+    sa.Column("class_key", Text),
+    sa.Column("since_time", sa.BigInteger, nullable=False),
+    sa.Column("record_time", sa.BigInteger, nullable=False),
+    sa.Column("evaluation_id", Text, nullable=False),
+    sa.Column("began_time", sa.BigInteger, nullable=False),
+)
+sa.Index("ix_members_class", MEMBERS.c.scheme, MEMBERS.c.class_key, MEMBERS.c.customer_id)

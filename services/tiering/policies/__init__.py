@@ -1,0 +1,1 @@
+"""Policies: the numbered rules of each scheme, written and approved by the chain."""

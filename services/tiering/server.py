@@ -1,0 +1,70 @@
+"""The composition root of the tiering service: the only file that knows every part."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from google.longrunning import operations_pb2
+
+from chassis.calls import Calls
+from chassis.clock import Clock
+from chassis.consumer import Consumer, Feed
+from chassis.documents.rpc import PolicyService
+from chassis.feed import EventFeed, sequence
+from chassis.operations import Operations, Runner
+from chassis.service import Foundation, Program, Service
+from chassis.settings import Chain, SettingError, Suite
+from chassis.workers import Worker
+from services.tiering.analytics.rpc import AnalyticsService
+from services.tiering.clients import customer_feed
+from services.tiering.config import TieringSettings
+from services.tiering.consumers import SOURCE, CustomerEvents
+from services.tiering.evaluations.rpc import KIND, EvaluationJob, EvaluationService
+from services.tiering.memberships.rpc import MembershipService
+from services.tiering.policies.convert import ladder_of
+from services.tiering.policies.repository import Policies
+from services.tiering.policies.rpc import ladders
+from services.tiering.tables import CHAIN, CURSORS, LOG, METADATA, OPERATIONS, REQUESTS
+from shuke.event.v1 import event_pb2
+from shuke.tiering.v1 import errors_pb2, policies_pb2, tiering_pb2
+
+API = "tiering"
+PEOPLE_IN_PRODUCTION = 3
+
+
+def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, customer: Feed | None = None) -> Service:
+    """Build the service from its settings; nothing runs yet. `customer` takes the place of the customer service."""
+    production = suite.env == "production"
+    if production and config.approval_people < PEOPLE_IN_PRODUCTION:
+        raise SettingError(f"{config.prefix}APPROVAL_PEOPLE must be {PEOPLE_IN_PRODUCTION} in production")
+    base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock)
+    database, new_id, pager = base.database, base.new_id, base.pager
+    calls = Calls(database, REQUESTS, clock, new_id)
+    policies = Policies(partial(ladder_of, currency=chain.money))
+    operations = Operations(API, database, OPERATIONS, pager)
+
+    feed = customer or customer_feed(config.customer_address, base.credentials)
+    events = CustomerEvents(LOG, policies, chain.money)
+    consumer = Consumer(database, CURSORS, SOURCE, events, clock=clock, new_id=new_id)
+    run = EvaluationJob(calls, database, LOG, policies, chain, consumer, feed)
+    runner = Runner(operations, {KIND: run}, base.texts, clock)
+    sequencer = Worker("sequencer", lambda: sequence(database, LOG))
+
+    ours = tiering_pb2.DESCRIPTOR.services_by_name
+    base.server.add(
+        policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],
+        PolicyService(
+            policies_pb2, ladders(chain.money), calls, database, pager, config.approval_people, examples=not production
+        ),
+    )
+    base.server.add(ours["EvaluationService"], EvaluationService(calls, database, operations, policies, chain, pager))
+    base.server.add(ours["MembershipService"], MembershipService(database, policies, chain, pager, clock))
+    base.server.add(ours["AnalyticsService"], AnalyticsService(database, policies, chain, clock))
+    base.server.add(operations_pb2.DESCRIPTOR.services_by_name["Operations"], operations)
+    base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
+    workers = (sequencer, Worker("customer events", lambda: consumer.poll(feed)), Worker("operations", runner.step))
+    return Service(base, workers)
+
+
+PROGRAM = Program(API, TieringSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

@@ -1,0 +1,29 @@
+"""The tables of customers' spend."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from chassis.database import Text
+from services.tiering.tables import METADATA
+
+DAYS = sa.Table(
+    "spend_days",
+    METADATA,
+    sa.Column("customer_id", Text, primary_key=True),
+    sa.Column("business_date", sa.Date, primary_key=True),
+    sa.Column("sales", sa.BigInteger, nullable=False),
+    sa.Column("refunds", sa.BigInteger, nullable=False),
+    sa.Column("profit", sa.BigInteger, nullable=False),
+    sa.Column("purchase_count", sa.BigInteger, nullable=False),
+)
+
+# One row for every customer with an entry.
+SPENDERS = sa.Table(
+    "spenders",
+    METADATA,
+    sa.Column("customer_id", Text, primary_key=True),
+    sa.Column("first_entry_date", sa.Date, nullable=False),
+    sa.Column("first_sale_date", sa.Date),
+    sa.Column("first_sale_time", sa.BigInteger),
+)

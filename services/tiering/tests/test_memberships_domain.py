@@ -1,0 +1,188 @@
+"""Movements and the class that follows from them, in whatever order sales and runs become known."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.tiering.grading.domain import Progress
+from services.tiering.memberships.domain import Cause, Membership, Movement, class_at, deciding, membership, on_sale
+from services.tiering.policies.domain import Metric
+from services.tiering.tests.ladders import AS_OF, LOYALTY, spent
+
+ANNA = "0190a8f0-0000-7000-8000-000000000001"
+NOW = 10_000
+
+
+def sale(first_sale_time: int, began: int | None = None, now: int = NOW) -> Movement | None:
+    """Tell Anna's first class after a sale."""
+    return on_sale("loyalty", ANNA, LOYALTY.first_class, began, first_sale_time, now)
+
+
+def run(to_class: str | None, effective_time: int, record_time: int = NOW, from_class: str | None = "NEW") -> Movement:
+    """Write a movement of a run."""
+    return Movement("loyalty", ANNA, from_class, to_class, Cause.EVALUATION, effective_time, record_time, "run-1")
+
+
+def began_of(movements: Sequence[Movement]) -> int | None:
+    """Tell the earliest effective time, as the repository will."""
+    return min((movement.effective_time for movement in movements), default=None)
+
+
+def recorded(sale_times: Sequence[int]) -> list[Movement]:
+    """Record Anna's sales in the order of arrival."""
+    movements: list[Movement] = []
+    for number in range(len(sale_times)):
+        moved = sale(min(sale_times[: number + 1]), began_of(movements), NOW + number)
+        movements += [moved] if moved else []
+    return movements
+
+
+@pytest.mark.requirement("T-01", "T-20", "X-09")
+def test_the_first_purchase_gives_the_first_class_at_its_business_time() -> None:
+    """The class holds from when the customer bought, not from when that became known."""
+    assert sale(1_000) == Movement("loyalty", ANNA, None, "NEW", Cause.FIRST_PURCHASE, 1_000, NOW)
+
+
+def test_a_later_purchase_moves_nobody() -> None:
+    """Whoever holds the first class since an earlier or the same moment keeps it as it is."""
+    assert sale(1_000, began=900) is None
+    assert sale(1_000, began=1_000) is None
+
+
+@pytest.mark.requirement("X-08", "T-20")
+def test_an_earlier_sale_that_arrives_late_is_a_correction() -> None:
+    """The first class then begins earlier, by a movement of its own that says when it became known."""
+    assert sale(400, began=1_000) == Movement("loyalty", ANNA, None, "NEW", Cause.CORRECTION, 400, NOW)
+
+
+def test_a_ladder_without_a_first_class_gives_none_at_a_purchase() -> None:
+    """Where the chain grades at evaluations only, a purchase moves nobody."""
+    assert on_sale("loyalty", ANNA, None, None, 1_000, NOW) is None
+
+
+def test_a_customer_graded_before_is_not_new_again() -> None:
+    """A first purchase that a run has already graded gives no first class with the next purchase."""
+    graded = run("REGULAR", effective_time=1_000, from_class=None)
+    assert sale(600, began_of([graded])) == Movement("loyalty", ANNA, None, "NEW", Cause.CORRECTION, 600, NOW)
+    assert sale(1_200, began_of([graded])) is None
+
+
+@pytest.mark.requirement("X-08")
+def test_the_class_holds_from_its_time_on() -> None:
+    """Before the first movement there is none, and each moment belongs to the movement effective at it."""
+    movements = [*recorded([1_000]), run("GOLD", effective_time=2_000)]
+    assert [class_at(movements, time) for time in (999, 1_000, 1_999, 2_000, 9_999)] == [
+        None,
+        "NEW",
+        "NEW",
+        "GOLD",
+        "GOLD",
+    ]
+
+
+@pytest.mark.requirement("X-08")
+def test_a_correction_does_not_disturb_a_run() -> None:
+    """An earlier first purchase that becomes known after a run changes the time before, not what the run gave."""
+    movements = [*recorded([1_000]), run("GOLD", effective_time=2_000)]
+    late = sale(400, began_of(movements), now=NOW + 9)
+    assert late is not None
+    assert [class_at([*movements, late], time) for time in (399, 400, 1_500, 2_000)] == [None, "NEW", "NEW", "GOLD"]
+
+
+def test_a_first_purchase_after_midnight_does_not_outrank_the_run_of_its_business_date() -> None:
+    """A sale made at half past midnight on yesterday's business date counts in yesterday's run, which decides."""
+    midnight = 2_000
+    movements = [*recorded([midnight + 30]), run("REGULAR", effective_time=midnight - 1, from_class=None)]
+    assert [class_at(movements, time) for time in (midnight - 2, midnight - 1, midnight + 30)] == [
+        None,
+        "REGULAR",
+        "REGULAR",
+    ]
+
+
+def test_a_correcting_run_of_the_same_day_decides() -> None:
+    """Of two runs with the same effective time the one recorded later holds."""
+    movements = [run("GOLD", 2_000, record_time=NOW), run("SILVER", 2_000, record_time=NOW + 1, from_class="GOLD")]
+    assert class_at(movements, 2_000) == "SILVER"
+
+
+def test_a_run_may_take_the_class_away() -> None:
+    """After a movement to no class the customer holds none, though the first purchase still stands in the history."""
+    assert class_at([*recorded([1_000]), run(None, 2_000)], 2_000) is None
+
+
+@pytest.mark.requirement("X-08")
+@given(sale_times=st.lists(st.integers(0, 50), min_size=1, max_size=4), time=st.integers(0, 60))
+def test_sales_may_arrive_in_any_order(sale_times: list[int], time: int) -> None:
+    """Every order of arrival leads to the same class at every time: the first from the earliest sale on."""
+    expected = "NEW" if time >= min(sale_times) else None
+    assert {class_at(recorded(order), time) for order in itertools.permutations(sale_times)} == {expected}
+
+
+RUNS = st.builds(
+    run,
+    to_class=st.sampled_from([None, "NEW", "REGULAR", "GOLD"]),
+    effective_time=st.integers(0, 50),
+    record_time=st.integers(NOW, NOW + 50),
+)
+
+
+@given(data=st.data(), sale_times=st.lists(st.integers(0, 50), max_size=4), time=st.integers(0, 60))
+def test_the_order_of_movements_does_not_matter(data: st.DataObject, sale_times: list[int], time: int) -> None:
+    """The class at a time follows from which movements there are, not from the order in which they are read."""
+    runs = data.draw(st.lists(RUNS, max_size=4, unique_by=lambda one: (one.effective_time, one.record_time)))
+    movements = [*recorded(sale_times), *runs]
+    assert deciding(data.draw(st.permutations(movements)), time) == deciding(movements, time)
+
+
+@given(
+    runs=st.lists(RUNS, min_size=1, max_size=4),
+    sale_times=st.lists(st.integers(0, 50), max_size=4),
+    time=st.integers(0, 60),
+)
+def test_first_purchases_never_change_what_a_run_decided(
+    runs: list[Movement], sale_times: list[int], time: int
+) -> None:
+    """Once a run's movement is effective, sales that become known change the class at no time from then on."""
+    if time >= min(one.effective_time for one in runs):
+        assert class_at([*recorded(sale_times), *runs], time) == class_at(runs, time)
+
+
+@pytest.mark.requirement("X-01")
+def test_a_membership_tells_class_and_progress() -> None:
+    """Whoever spent on since the last run holds its class, has earned a higher one, and sees the way to the next."""
+    movements = [*recorded([1_000]), run("REGULAR", effective_time=2_000)]
+    assert membership("loyalty", ANNA, movements, LOYALTY, spent(2_500_00), AS_OF, NOW) == Membership(
+        scheme="loyalty",
+        customer=ANNA,
+        effective_class="REGULAR",
+        since_time=2_000,
+        earned_class="SILVER",
+        next_class="GOLD",
+        progress=(Progress(Metric.NET_SPEND, 2_500_00, 5_000_00),),
+    )
+
+
+def test_a_membership_without_a_class_says_so() -> None:
+    """A customer with a refund alone holds nothing since never, and the first class is next."""
+    nothing = membership("loyalty", ANNA, [], LOYALTY, spent(-10_00, None), AS_OF, NOW)
+    assert (nothing.effective_class, nothing.since_time, nothing.earned_class) == (None, None, None)
+    assert (nothing.next_class, nothing.progress) == ("NEW", ())
+
+
+def test_a_membership_begins_with_the_corrected_first_purchase() -> None:
+    """Since when the first class holds follows the earliest sale known."""
+    corrected = membership("loyalty", ANNA, recorded([1_000, 400]), LOYALTY, spent(0), AS_OF, NOW)
+    assert (corrected.effective_class, corrected.since_time) == ("NEW", 400)
+
+
+def test_a_membership_at_the_top_has_no_next_class() -> None:
+    """The highest class leaves nothing to reach, and a class taken away has not begun."""
+    movements = [replace(run("DIAMOND", 2_000), to_class=None)]
+    top = membership("loyalty", ANNA, movements, LOYALTY, spent(30_000_00), AS_OF, NOW)
+    assert (top.earned_class, top.next_class, top.progress) == ("DIAMOND", None, ())
+    assert (top.effective_class, top.since_time) == (None, None)

@@ -1,0 +1,70 @@
+"""What tiering keeps of sales and refunds follows from which there are, not from the order in which they arrive."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.tiering.spend.domain import Day, Entry, FirstSale, Spender, tally
+from services.tiering.tests.owner import ANNA, BERT, at
+
+FIRST, SECOND = date(2011, 1, 5), date(2011, 1, 6)
+
+
+def bought(day: date, total: int, profit: int = 0, time: int | None = None) -> Entry:
+    """Write a sale of Anna's."""
+    return Entry(ANNA, day, at(day) if time is None else time, is_sale=True, total=total, profit=profit)
+
+
+def returned(day: date, total: int, profit: int = 0) -> Entry:
+    """Write a refund of Anna's."""
+    return Entry(ANNA, day, at(day), is_sale=False, total=total, profit=profit)
+
+
+@pytest.mark.requirement("X-29")
+def test_a_refund_counts_on_its_own_date() -> None:
+    """Sales, refunds, profit and the number of purchases add up per business date."""
+    days, _ = tally([bought(FIRST, 10_00, 3_00), bought(FIRST, 5_00, -1_00), returned(SECOND, 4_00, 1_50)])
+    assert days == {
+        (ANNA, FIRST): Day(sales=15_00, profit=2_00, purchase_count=2),
+        (ANNA, SECOND): Day(refunds=4_00, profit=-1_50),
+    }
+
+
+@pytest.mark.requirement("X-08")
+def test_a_customer_begins_to_buy_with_the_earliest_sale() -> None:
+    """The earliest entry may be a refund; the first sale is the earliest sale, also when it has a zero total."""
+    _, spenders = tally([returned(FIRST, 4_00), bought(SECOND, 0)])
+    assert spenders == {ANNA: Spender(FIRST, FirstSale(SECOND, at(SECOND)))}
+
+
+def test_a_wrong_clock_may_part_the_first_date_from_the_first_time() -> None:
+    """Each is the earliest of its kind: tenure by business date, the first purchase by business time."""
+    _, spenders = tally([bought(SECOND, 1_00, time=at(FIRST, 1)), bought(FIRST, 1_00, time=at(FIRST, 9))])
+    assert spenders[ANNA].first_sale == FirstSale(FIRST, at(FIRST, 1))
+
+
+ENTRIES = st.builds(
+    Entry,
+    customer=st.sampled_from([ANNA, BERT]),
+    business_date=st.sampled_from([FIRST, SECOND]),
+    business_time=st.integers(0, 9),
+    is_sale=st.booleans(),
+    total=st.integers(0, 9),
+    profit=st.integers(-9, 9),
+)
+
+
+@given(data=st.data(), entries=st.lists(ENTRIES, max_size=8))
+def test_the_order_of_entries_does_not_matter(data: st.DataObject, entries: list[Entry]) -> None:
+    """Every order, in any number of batches, leads to the same sums and the same beginnings."""
+    shuffled = data.draw(st.permutations(entries))
+    cut = data.draw(st.integers(0, len(entries)))
+    days, spenders = tally(entries)
+    (days_1, spenders_1), (days_2, spenders_2) = tally(shuffled[:cut]), tally(shuffled[cut:])
+    assert days == {key: days_1.get(key, Day()) + days_2.get(key, Day()) for key in days_1 | days_2}
+    both = spenders_1.keys() & spenders_2.keys()
+    assert spenders == spenders_1 | spenders_2 | {who: spenders_1[who] | spenders_2[who] for who in both}

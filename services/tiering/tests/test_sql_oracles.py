@@ -1,0 +1,215 @@
+"""What SQL computes for everybody is what the pure rules say of each customer, on both engines."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chassis.database import Database, Tx
+from chassis.migrations import upgrade
+from services.tiering.grading import repository as grading
+from services.tiering.grading.domain import Metrics, graded
+from services.tiering.memberships import repository as memberships
+from services.tiering.memberships.domain import Cause, Movement, class_at, deciding, on_sale
+from services.tiering.memberships.tables import MEMBERS, MOVEMENTS
+from services.tiering.policies.domain import Condition, Demotion, Ladder, Metric, window_start
+from services.tiering.server import PROGRAM
+from services.tiering.spend import repository as spend
+from services.tiering.spend.domain import Entry
+from services.tiering.tests.ladders import AS_OF, LOYALTY, current_classes, ladders, spent
+from services.tiering.tests.owner import at, customer
+from tests.databases import MakeDatabase
+
+EVERYBODY = [customer(number) for number in range(4)]
+LATER = 10**9
+
+examples = settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+@pytest.fixture
+def database(make_database: MakeDatabase) -> Database:
+    """Make an empty database, on each engine in turn."""
+    return make_database(lambda new: upgrade(new, PROGRAM.revisions, PROGRAM.metadata), PROGRAM.name)
+
+
+@contextmanager
+def tried(database: Database) -> Iterator[Tx]:
+    """Open a transaction that leaves nothing behind."""
+    with database.writer.connect() as connection:
+        transaction = connection.begin()
+        yield connection
+        transaction.rollback()
+
+
+# Days before the day graded, at and around the ends of every window; two lie behind it.
+AGES = [0, 1, 29, 30, 31, 59, 60, 89, 90, 91, 120, 364, 365, 366, 800, -1, -30]
+
+
+def entries_of(bounds: list[int]) -> st.SearchStrategy[Entry]:
+    """Draw entries whose amounts and ages often meet a bound, or miss it by one."""
+    near = [number for bound in bounds for number in (bound - 1, bound, bound + 1)]
+    amounts = st.sampled_from(near) | st.integers(0, 40)
+    return st.builds(
+        lambda who, age, **rest: Entry(who, AS_OF - timedelta(days=age), at(AS_OF - timedelta(days=age)), **rest),
+        who=st.sampled_from(EVERYBODY),
+        age=st.sampled_from(near) | st.sampled_from(AGES),
+        is_sale=st.sampled_from([True, True, True, False]),
+        total=amounts,
+        profit=amounts,
+    )
+
+
+ENTRIES = entries_of([0, 30])
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[Ladder, list[Entry], dict[str, str | None]]:
+    """Draw a ladder, the entries of a few customers, and the class that each holds, if any."""
+    ladder = draw(ladders())
+    bounds = [condition.at_least for step in ladder.classes for condition in (*step.entry, *step.keep)] or [0]
+    entries = draw(st.lists(entries_of(bounds), max_size=14))
+    return ladder, entries, draw(st.dictionaries(st.sampled_from(EVERYBODY), current_classes(ladder)))
+
+
+def figures_of(ladder: Ladder, entries: list[Entry], who: str) -> Metrics:
+    """Add a customer's entries up as a person would."""
+    start = window_start(ladder, AS_OF)
+    mine = [entry for entry in entries if entry.customer == who and entry.business_date <= AS_OF]
+    counted = [(entry, 1 if entry.is_sale else -1) for entry in mine if entry.business_date >= start]
+    return Metrics(
+        net_spend=sum(sign * entry.total for entry, sign in counted),
+        profit=sum(sign * entry.profit for entry, sign in counted),
+        purchase_count=sum(entry.is_sale for entry, _ in counted),
+        active_days=len({entry.business_date for entry, _ in counted if entry.is_sale}),
+        first_date=min((entry.business_date for entry in mine if entry.is_sale), default=None),
+    )
+
+
+@pytest.mark.requirement("T-02", "T-03", "T-04", "T-05", "T-13", "X-05", "X-06")
+@examples
+@given(world=worlds())
+def test_sql_grades_as_the_rule_does(
+    database: Database, world: tuple[Ladder, list[Entry], dict[str, str | None]]
+) -> None:
+    """Any ladder, window and demotion, any figures with ties and bounds met, any class held: the same class after."""
+    ladder, entries, current = world
+    moment = at(AS_OF)
+    with tried(database) as tx:
+        spend.add(tx, entries)
+        moves = [Movement("s", who, None, held, Cause.EVALUATION, moment, 1, "run") for who, held in current.items()]
+        memberships.add(tx, moves)
+        rows = tx.execute(grading.grades(ladder, AS_OF, memberships.held("s", moment))).all()
+        single = {who: grading.metrics(tx, who, ladder, AS_OF) for who in EVERYBODY}
+    expected = {
+        who: (current.get(who), graded(ladder, figures_of(ladder, entries, who), AS_OF, current.get(who)))
+        for who in {entry.customer for entry in entries if entry.business_date <= AS_OF}
+    }
+    assert {row.customer_id: (row.from_class, row.to_class) for row in rows} == expected
+    assert len(rows) == len(expected)
+    known = {entry.customer for entry in entries}
+    assert single == {who: figures_of(ladder, entries, who) if who in known else None for who in EVERYBODY}
+
+
+@pytest.mark.requirement("T-02", "T-03", "T-04", "T-05", "X-05", "X-06")
+@pytest.mark.parametrize("demotion", Demotion)
+def test_sql_grades_the_example_at_every_bound(database: Database, demotion: Demotion) -> None:
+    """On both sides of each bound of spend and tenure, from each class held, and with bounds for keeping of its own."""
+    nets = [bound + more for bound in (0, 400_00, 500_00, 2_000_00, 4_000_00, 5_000_00, 20_000_00) for more in (0, -1)]
+    held = [None, "FORGOTTEN", *(step.class_key for step in LOYALTY.classes)]
+    cases = list(itertools.product(nets, (0, 89, 90), held))
+    keep = {"REGULAR": 400_00, "GOLD": 4_000_00}
+    ladder = replace(
+        LOYALTY,
+        demotion=demotion,
+        classes=tuple(
+            replace(step, keep=(Condition(Metric.NET_SPEND, keep[step.class_key]),)) if step.class_key in keep else step
+            for step in LOYALTY.classes
+        ),
+    )
+    entries, moves, expected = [], [], {}
+    for number, (net, tenure, current) in enumerate(cases):
+        who, day = customer(number), AS_OF - timedelta(days=tenure)
+        entries.append(Entry(who, day, at(day), is_sale=True, total=net + 1, profit=0))
+        entries.append(Entry(who, AS_OF, at(AS_OF), is_sale=False, total=1, profit=0))
+        moves.append(Movement("s", who, None, current, Cause.EVALUATION, at(AS_OF), 1, "run"))
+        expected[who] = graded(ladder, spent(net, day), AS_OF, current)
+    with tried(database) as tx:
+        spend.add(tx, entries)
+        memberships.add(tx, moves)
+        rows = tx.execute(grading.grades(ladder, AS_OF, memberships.held("s", at(AS_OF)))).all()
+    assert {row.customer_id: row.to_class for row in rows} == expected
+
+
+@examples
+@given(entries=st.lists(ENTRIES, max_size=14), cut=st.integers(0, 14))
+def test_a_first_sale_is_answered_when_it_becomes_known(database: Database, entries: list[Entry], cut: int) -> None:
+    """A batch answers exactly the customers whose earliest sale is now earlier than before it, with that sale."""
+
+    def first_times(some: list[Entry]) -> dict[str, int]:
+        sales = sorted((entry for entry in some if entry.is_sale), key=lambda one: -one.business_time)
+        return {entry.customer: entry.business_time for entry in sales}
+
+    with tried(database) as tx:
+        spend.add(tx, entries[:cut])
+        begun = spend.add(tx, entries[cut:])
+    before, after = first_times(entries[:cut]), first_times(entries)
+    assert {who: sale.business_time for who, sale in begun.items()} == {
+        who: time for who, time in after.items() if before.get(who) != time
+    }
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Movement]:
+    """Draw what sales and runs of any day do to one customer, in the order in which they become known."""
+    moved: list[Movement] = []
+    for number in range(draw(st.integers(0, 7))):
+        time = draw(st.integers(0, 6))
+        if draw(st.booleans()):
+            began = min((one.effective_time for one in moved), default=None)
+            sale = on_sale("s", EVERYBODY[0], f"NEW_{number}", began, time, number)
+            moved += [sale] if sale else []
+        else:
+            to_class = draw(st.sampled_from([None, "A", "B"]))
+            moved.append(Movement("s", EVERYBODY[0], None, to_class, Cause.EVALUATION, time, number, f"run-{number}"))
+    return moved
+
+
+@pytest.mark.requirement("X-08", "T-20")
+@examples
+@given(moved=histories(), set_based=st.booleans())
+def test_members_follow_their_movements(database: Database, moved: list[Movement], set_based: bool) -> None:  # noqa: FBT001
+    """After any history the state is that of the movement that decides, and the class at any time is the rule's."""
+    with tried(database) as tx:
+        for one in moved:
+            if set_based:
+                memberships.add_all(tx, as_query(one))
+            else:
+                memberships.add(tx, [one])
+        rows = tx.execute(sa.select(MEMBERS)).all()
+        at_times = [tx.execute(sa.select(memberships.held("s", time))).all() for time in range(8)]
+        kept = memberships.movements(tx, "s", EVERYBODY[0])
+    assert sorted(kept, key=lambda one: one.record_time) == moved
+    decided = deciding(moved, LATER)
+    began = min((one.effective_time for one in moved), default=None)
+    assert [(row.class_key, row.since_time, row.evaluation_id or None, row.began_time) for row in rows] == (
+        [(decided.to_class, decided.effective_time, decided.evaluation, began)] if decided else []
+    )
+    found = [rows[0].to_class if rows else None for rows in at_times]
+    assert found == [class_at(moved, time) for time in range(8)]
+
+
+def as_query(movement: Movement) -> sa.Select[tuple[object, ...]]:
+    """Write a movement as a query that answers it."""
+    row = memberships._row(movement)
+    columns = [sa.cast(sa.literal(row[column.name]), column.type).label(column.name) for column in MOVEMENTS.c]
+    return sa.select(*columns)

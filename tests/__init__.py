@@ -1,0 +1,1 @@
+"""Tests of what crosses a service's wall, and of the repository's own rules."""

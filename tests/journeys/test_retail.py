@@ -1,0 +1,128 @@
+"""The first days of a year of purchases, through the real suite."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.demo import Demo
+from cli.online_retail import Plan
+from cli.replay import Outcome, receipts_in, replay
+from cli.suite import PARTS, Suite, free_port
+from tests.journeys.retail import LAST_DAY, ladder, nets, running_suite, slice_of
+
+KILLED = ("customer", "tiering")
+KILLS = 6
+
+
+@pytest.fixture(scope="module")
+def retail(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """Plan the first days of the file."""
+    return slice_of(tmp_path_factory.mktemp("retail"))
+
+
+def as_of(demo: Demo, token: str) -> dict[str, Any]:
+    """Grade everybody at the end of the slice; answer the figures."""
+    figures = demo._run(LAST_DAY, token)
+    return {name: figures[name] for name in ("denominator", "ladder", "none")}
+
+
+def spent(demo: Demo, outcome: Outcome, token: str) -> dict[str, int]:
+    """Ask the ledger for each customer's net, in pence."""
+    found = {}
+    for reference, name in outcome.customers.items():
+        net = demo.api.get(f"/v1/{name}:spendSummary", token)["net"]
+        found[reference] = int(net["units"]) * 100 + net["nanos"] // 10_000_000
+    return found
+
+
+@pytest.mark.requirement("C-23", "T-01", "T-02", "T-03", "T-04", "T-13")
+@pytest.mark.timeout(300)
+def test_purchases_become_tiers_and_a_second_import_changes_nothing(tmp_path: Path, retail: Plan) -> None:
+    """The suite arrives at the sums and classes that the file gives, and stays there when all is sent again."""
+    with running_suite(tmp_path / "home") as demo:
+        people, tills = demo._keys(retail)
+        demo._policy(people)
+        first = replay(demo.api, retail, tills.__getitem__, lambda _: None)
+        assert first.errors == []
+        assert first.counts["enrolled"] == retail.totals.customers
+        assert first.counts["purchases_recorded"] == retail.totals.sales
+        assert first.counts["refunds_recorded"] == retail.totals.refunds
+        graded = as_of(demo, people["approver"])
+        assert graded["ladder"] == ladder(retail)
+        assert graded["denominator"] == len(nets(retail)) == sum(graded["ladder"].values()) + graded["none"]
+
+        again = replay(demo.api, retail, tills.__getitem__, lambda _: None)
+        assert again.errors == []
+        assert again.customers == first.customers
+        assert again.counts["purchases_replayed"] + again.counts["refunds_replayed"] == receipts_in(retail)
+        assert again.counts["purchases_recorded"] + again.counts["refunds_recorded"] + again.counts["enrolled"] == 0
+        assert spent(demo, again, people["manager"]) == nets(retail)
+        assert as_of(demo, people["approver"]) == graded
+
+
+@pytest.mark.timeout(300)
+def test_processes_that_are_killed_lose_nothing_and_double_nothing(tmp_path: Path, retail: Plan) -> None:
+    """Customer and tiering are ended with -9 in the middle, again and again; every sum and class is exact."""
+    chance = random.Random(20101201)
+    batches = 0
+    total = sum(bool(each.sales) + bool(each.refunds) for day in retail.days for each in day.stores)
+    due = sorted(chance.sample(range(1, total), KILLS))
+    lock = threading.Lock()
+
+    with running_suite(tmp_path / "home") as demo:
+        people, tills = demo._keys(retail)
+        demo._policy(people)
+
+        def sent(_number: int) -> None:
+            nonlocal batches
+            with lock:
+                batches += 1
+                if due and batches >= due[0]:
+                    due.pop(0)
+                    kill(demo.suite, chance.choice(KILLED))
+
+        outcome = replay(demo.api, retail, tills.__getitem__, sent)
+        assert due == []
+        assert outcome.errors == []
+        assert spent(demo, outcome, people["manager"]) == nets(retail)
+        graded = as_of(demo, people["approver"])
+        assert graded["ladder"] == ladder(retail)
+        assert graded["denominator"] == len(nets(retail))
+
+
+def kill(suite: Suite, name: str) -> None:
+    """End a process at once, and start it again beside what goes on."""
+    suite.processes[name].kill()
+    suite.processes[name].wait()
+    suite.restart(name)
+
+
+@pytest.mark.timeout(120)
+def test_up_says_where_it_answers_and_drains_on_a_signal(tmp_path: Path) -> None:
+    """`shuke up` prints one line when it is ready, and ends cleanly on SIGTERM with nothing left behind."""
+    ports = {name: str(port) for name, port in free_ports().items()}
+    environ = {**os.environ, **ports, "SHUKE_HOME": str(tmp_path / "home")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli", "up"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith(f"ready: http://127.0.0.1:{ports['SHUKE_GATEWAY_HTTP_PORT']}")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    token = tmp_path / "home" / "admin.token"
+    assert token.stat().st_mode & 0o777 == 0o600
+
+
+def free_ports() -> dict[str, int]:
+    """Choose a free port for every part."""
+    return {f"SHUKE_{part.name.upper()}_{port}": free_port() for part in PARTS for port in part.ports}

@@ -1,0 +1,1 @@
+"""Developers' scripts: what the Makefile calls. Nothing here runs in production."""
