@@ -23,7 +23,7 @@ CUSTOMERS = sa.Table(
     sa.Column("create_time", sa.BigInteger, nullable=False),
     sa.Column("update_time", sa.BigInteger, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("notice_version", Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("notice_version", Text, nullable=False),
     sa.UniqueConstraint("home_store", "enrolment_ref", name="uq_customers_enrolment"),
 )
 

@@ -13,9 +13,24 @@ down_revision = None
 def upgrade() -> None:
     first.create_chain()
     first.create_cursors()
+    first.create_documents()
     first.create_event_log()
     first.create_requests()
     first.create_vault()
+    op.create_table(
+        "consent_records",
+        sa.Column("customer_id", Text(), nullable=False),
+        sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("purpose", Text(), nullable=False),
+        sa.Column("channel", Text(), nullable=False),
+        sa.Column("decision", Text(), nullable=False),
+        sa.Column("source", Text(), nullable=False),
+        sa.Column("recorded_by", Text(), nullable=False),
+        sa.Column("api_key", Text(), nullable=False),
+        sa.Column("notice_version", Text(), nullable=False),
+        sa.Column("record_time", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("customer_id", "sequence", name="pk_consent_records"),
+    )
     op.create_table(
         "customer_classes",
         sa.Column("customer_id", Text(), nullable=False),
@@ -63,6 +78,7 @@ def upgrade() -> None:
         sa.Column("create_time", sa.BigInteger(), nullable=False),
         sa.Column("update_time", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("notice_version", Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_customers"),
         sa.UniqueConstraint("home_store", "enrolment_ref", name="uq_customers_enrolment"),
     )

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +14,6 @@ from chassis.database import Database
 from chassis.migrations import upgrade
 from services.customer.consents import repository
 from services.customer.consents.domain import Basis, Channel, Decision, Record, Source, Use, Word, decide
-from services.customer.customers.tables import CUSTOMERS
 from services.customer.policies.domain import Purpose
 from services.customer.server import PROGRAM
 from services.customer.tables import METADATA
@@ -107,18 +105,6 @@ def test_nothing_that_was_said_is_changed(database: Database, words: list[Said])
     assert times == sorted(times)
     expected = [(each.decision, use) for each in words for use in each.uses]
     assert [(record.word.decision, record.use) for record in seen[-1]] == expected
-
-
-def test_the_previous_release_still_opens_files(database: Database) -> None:
-    """A file that is written without a notice, as before there were any, reads as shown none."""
-    plain = {
-        **dict.fromkeys(("party_type", "language_code", "home_store", "state", "enrolled_by", "enrolment_ref"), "x"),
-        **dict.fromkeys(("personal", "enrolment_hash"), b"x"),
-        **dict.fromkeys(("create_time", "update_time", "version"), 1),
-    }
-    with database.write() as tx:
-        tx.execute(sa.insert(CUSTOMERS).values(id="1", **plain))
-        assert tx.scalar(sa.select(CUSTOMERS.c.notice_version)) == ""
 
 
 def test_one_customers_word_counts_for_nobody_else(database: Database) -> None:
