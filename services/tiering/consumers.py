@@ -20,7 +20,7 @@ from services.tiering.policies.domain import PolicyVersion, covering
 from services.tiering.policies.repository import Policies
 from services.tiering.spend import repository as spend
 from services.tiering.spend.domain import Entry, FirstSale
-from shuke.customer.v1 import events_pb2
+from shuke.customer.v1 import events_pb2, purchases_pb2
 from shuke.event.v1 import event_pb2
 
 SOURCE = "customer.shuke"
@@ -50,13 +50,19 @@ class CustomerEvents:
         if not (is_sale or event.data.Unpack(refund)) or not told.customer:
             return None
         problems = Problems()
+        business_date = wire.read_date(problems, "business_date", told.business_date)
+        sale_date = None
+        if not is_sale and refund.HasField("original_business_date"):
+            sale_date = wire.read_date(problems, "original_business_date", refund.original_business_date)
         entry = Entry(
             customer=names.identity(told.customer),
-            business_date=wire.read_date(problems, "business_date", told.business_date),
+            business_date=business_date,
             business_time=wire.instant(told.business_time),
             is_sale=is_sale,
+            kind=purchases_pb2.Purchase.Kind.Name(told.kind),
             total=self.money.read(problems, "total", told.total),
             profit=self.money.read(problems, "profit", told.profit),
+            sale_date=sale_date,
         )
         problems.refuse()
         return entry

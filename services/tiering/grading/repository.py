@@ -76,12 +76,15 @@ def _sums(ladder: Ladder, as_of: date) -> sa.Select[Any]:
     day = DAYS.c
     figures: dict[Metric, sa.ColumnElement[int]] = {
         Metric.NET_SPEND: day.sales - day.refunds,
-        Metric.PROFIT: day.profit,
+        Metric.PROFIT: day.sales_profit - day.refunds_profit,
         Metric.PURCHASE_COUNT: day.purchase_count,
-        Metric.ACTIVE_DAYS: sa.case((day.purchase_count > 0, 1), else_=0),
     }
     sums: list[sa.Label[Any]] = [
         sa.cast(sa.func.coalesce(sa.func.sum(figure), 0), sa.BigInteger).label(metric)
         for metric, figure in figures.items()
     ]
-    return sa.select(*sums).where(day.business_date >= window_start(ladder, as_of), day.business_date <= as_of)
+    # A day with sales of two kinds is one day.
+    days = sa.func.count(sa.distinct(sa.case((day.purchase_count > 0, day.business_date))))
+    return sa.select(*sums, days.label(Metric.ACTIVE_DAYS)).where(
+        day.business_date >= window_start(ladder, as_of), day.business_date <= as_of
+    )

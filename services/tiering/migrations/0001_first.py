@@ -71,11 +71,15 @@ def upgrade() -> None:
         "spend_days",
         sa.Column("customer_id", Text(), nullable=False),
         sa.Column("business_date", sa.Date(), nullable=False),
+        sa.Column("kind", Text(), nullable=False),
         sa.Column("sales", sa.BigInteger(), nullable=False),
-        sa.Column("refunds", sa.BigInteger(), nullable=False),
-        sa.Column("profit", sa.BigInteger(), nullable=False),
+        sa.Column("sales_profit", sa.BigInteger(), nullable=False),
         sa.Column("purchase_count", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("customer_id", "business_date", name="pk_spend_days"),
+        sa.Column("refunds", sa.BigInteger(), nullable=False),
+        sa.Column("refunds_profit", sa.BigInteger(), nullable=False),
+        sa.Column("returns", sa.BigInteger(), nullable=False),
+        sa.Column("returns_profit", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("customer_id", "business_date", "kind", name="pk_spend_days"),
     )
     op.create_table(
         "spenders",

@@ -1,12 +1,14 @@
-"""What tiering keeps of sales and refunds: sums per customer and business date, and when each customer began.
+"""What tiering keeps of sales and refunds: sums per customer, business date and kind, and when each customer began.
 
 Amounts are minor units of the chain's currency, instants microseconds. Every part is a sum or a smallest value, so that
 entries may arrive in any order and lead to the same.
 """
 
+import operator
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,24 +21,36 @@ class Entry:
     is_sale: bool
     total: int
     profit: int  # of what is known
+    kind: str = "SALE"  # of the sale, also for its refund
+    sale_date: date | None = None  # of a refund: business date of the sale that it gives back, where that is known
+
+
+class DayKey(NamedTuple):
+    """What entries are summed up by."""
+
+    customer: str
+    business_date: date
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What one customer's entries of one business date add up to."""
+    """What the entries of one customer, business date and kind add up to.
+
+    A refund stands here twice: among the refunds of its own day, and among the returns of the day of its sale. A policy
+    says which of the two counts (X-29).
+    """
 
     sales: int = 0
-    refunds: int = 0
-    profit: int = 0
+    sales_profit: int = 0
     purchase_count: int = 0
+    refunds: int = 0
+    refunds_profit: int = 0
+    returns: int = 0
+    returns_profit: int = 0
 
     def __add__(self, other: "Day") -> "Day":
-        return Day(
-            self.sales + other.sales,
-            self.refunds + other.refunds,
-            self.profit + other.profit,
-            self.purchase_count + other.purchase_count,
-        )
+        return Day(*map(operator.add, astuple(self), astuple(other)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +82,16 @@ class Spender:
         )
 
 
-def day_of_entry(entry: Entry) -> Day:
-    """Answer what an entry adds to its day: a refund counts on its own business date."""
+def days_of_entry(entry: Entry) -> tuple[tuple[DayKey, Day], ...]:
+    """Answer what an entry adds to which days: a refund to its own, and to that of the sale that it gives back."""
+    key = DayKey(entry.customer, entry.business_date, entry.kind)
     if entry.is_sale:
-        return Day(sales=entry.total, profit=entry.profit, purchase_count=1)
-    return Day(refunds=entry.total, profit=-entry.profit)
+        return ((key, Day(sales=entry.total, sales_profit=entry.profit, purchase_count=1)),)
+    of_sale = key._replace(business_date=entry.sale_date or entry.business_date)
+    return (
+        (key, Day(refunds=entry.total, refunds_profit=entry.profit)),
+        (of_sale, Day(returns=entry.total, returns_profit=entry.profit)),
+    )
 
 
 def spender_of_entry(entry: Entry) -> Spender:
@@ -82,12 +101,13 @@ def spender_of_entry(entry: Entry) -> Spender:
     return Spender(entry.business_date)
 
 
-def tally(entries: Iterable[Entry]) -> tuple[dict[tuple[str, date], Day], dict[str, Spender]]:
-    """Sum entries up per customer and business date, and find when each customer began."""
-    days: dict[tuple[str, date], Day] = {}
+def tally(entries: Iterable[Entry]) -> tuple[dict[DayKey, Day], dict[str, Spender]]:
+    """Sum entries up per customer, business date and kind, and find when each customer began."""
+    days: dict[DayKey, Day] = {}
     spenders: dict[str, Spender] = {}
     for entry in entries:
-        key, began = (entry.customer, entry.business_date), spender_of_entry(entry)
-        days[key] = days.get(key, Day()) + day_of_entry(entry)
+        began = spender_of_entry(entry)
+        for key, sums in days_of_entry(entry):
+            days[key] = days.get(key, Day()) + sums
         spenders[entry.customer] = began | spenders.get(entry.customer, began)
     return days, spenders

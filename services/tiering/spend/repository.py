@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from datetime import date
+from operator import itemgetter
 
 import sqlalchemy as sa
 
 from chassis.database import Tx, upsert
-from services.tiering.spend.domain import Day, Entry, FirstSale, Spender, tally
+from services.tiering.spend.domain import Day, DayKey, Entry, FirstSale, Spender, tally
 from services.tiering.spend.tables import DAYS, SPENDERS
 
 
@@ -47,14 +47,15 @@ def spenders(tx: Tx, customers: Iterable[str]) -> dict[str, Spender]:
     }
 
 
-def _add_days(tx: Tx, days: Mapping[tuple[str, date], Day]) -> None:
+def _add_days(tx: Tx, days: Mapping[DayKey, Day]) -> None:
     rows = [
-        {"customer_id": customer, "business_date": day, **dataclasses.asdict(sums)}
-        for (customer, day), sums in sorted(days.items())
+        {"customer_id": key.customer, "business_date": key.business_date, "kind": key.kind, **dataclasses.asdict(sums)}
+        for key, sums in sorted(days.items(), key=itemgetter(0))
     ]
     statement = upsert(tx, DAYS)
     added = {field.name: DAYS.c[field.name] + statement.excluded[field.name] for field in dataclasses.fields(Day)}
-    tx.execute(statement.on_conflict_do_update(index_elements=["customer_id", "business_date"], set_=added), rows)
+    key = ["customer_id", "business_date", "kind"]
+    tx.execute(statement.on_conflict_do_update(index_elements=key, set_=added), rows)
 
 
 def _put_spenders(tx: Tx, changed: Mapping[str, Spender]) -> None:

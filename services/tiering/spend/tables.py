@@ -12,10 +12,15 @@ DAYS = sa.Table(
     METADATA,
     sa.Column("customer_id", Text, primary_key=True),
     sa.Column("business_date", sa.Date, primary_key=True),
+    sa.Column("kind", Text, primary_key=True),
     sa.Column("sales", sa.BigInteger, nullable=False),
-    sa.Column("refunds", sa.BigInteger, nullable=False),
-    sa.Column("profit", sa.BigInteger, nullable=False),
+    sa.Column("sales_profit", sa.BigInteger, nullable=False),
     sa.Column("purchase_count", sa.BigInteger, nullable=False),
+    # Given back on this day, and given back, whenever, of what was sold on this day.
+    sa.Column("refunds", sa.BigInteger, nullable=False),
+    sa.Column("refunds_profit", sa.BigInteger, nullable=False),
+    sa.Column("returns", sa.BigInteger, nullable=False),
+    sa.Column("returns_profit", sa.BigInteger, nullable=False),
 )
 
 # One row for every customer with an entry.

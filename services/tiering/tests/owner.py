@@ -15,7 +15,7 @@ from chassis.calendar import to_micros
 from chassis.errors import Unavailable
 from chassis.events import PARTITIONS, partition_of
 from chassis.money import Currency
-from shuke.customer.v1 import events_pb2
+from shuke.customer.v1 import events_pb2, purchases_pb2
 from shuke.event.v1 import event_pb2
 
 GBP = Currency.of("GBP")
@@ -41,6 +41,7 @@ def sale(
     """Write that a sale was recorded; at noon of its business date, where no time is given."""
     return events_pb2.PurchaseRecorded(
         customer=names.name("customers", who),
+        kind=purchases_pb2.Purchase.SALE,
         store="UK",
         business_date=wire.to_date(day),
         business_time=wire.timestamp(at(day) if business_time is None else business_time),
@@ -53,6 +54,7 @@ def refund(who: str, day: date, pence: int, *, profit: int = 0) -> events_pb2.Pu
     """Write that a refund was recorded."""
     return events_pb2.PurchaseRefunded(
         customer=names.name("customers", who),
+        kind=purchases_pb2.Purchase.SALE,
         store="UK",
         business_date=wire.to_date(day),
         business_time=wire.timestamp(at(day)),

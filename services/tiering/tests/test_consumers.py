@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import date
 
 import pytest
@@ -17,6 +17,7 @@ from chassis.consumer import Consumer
 from chassis.database import Database
 from services.tiering.consumers import SOURCE, CustomerEvents
 from services.tiering.policies.repository import Policies
+from services.tiering.spend.domain import Day
 from services.tiering.spend.tables import DAYS
 from services.tiering.tables import CURSORS, LOG
 from services.tiering.tests.clients import Tiering, policy_of, refused
@@ -120,13 +121,12 @@ def test_events_may_come_in_any_batches_and_again_and_again(tiering: Tiering) ->
     while tiering.positions() != tiering.owner.heads:
         deliver(tiering, dice.choices(events, k=20))
     assert deliver(tiering, events) == 0
-    expected: dict[tuple[str, date], list[int]] = {}
+    expected: dict[tuple[str, date, str], Day] = {}
     for number in range(1, 60):
-        day = expected.setdefault((customer(number % 7), days[number % 3]), [0, 0, 0, 0])
-        refunded = number % 3 == 0
-        day[1 if refunded else 0] += number * 100
-        day[3] += 0 if refunded else 1
-    assert sums(tiering.running.database) == [(*key, *day) for key, day in sorted(expected.items())]
+        key, amount = (customer(number % 7), days[number % 3], "SALE"), number * 100
+        one = Day(refunds=amount, returns=amount) if number % 3 == 0 else Day(sales=amount, purchase_count=1)
+        expected[key] = expected.get(key, Day()) + one
+    assert sums(tiering.running.database) == [(*key, *astuple(day)) for key, day in sorted(expected.items())]
 
 
 def test_what_has_no_customer_or_is_of_another_kind_is_skipped(tiering: Tiering) -> None:

@@ -19,18 +19,19 @@ def bought(day: date, total: int, profit: int = 0, time: int | None = None) -> E
     return Entry(ANNA, day, at(day) if time is None else time, is_sale=True, total=total, profit=profit)
 
 
-def returned(day: date, total: int, profit: int = 0) -> Entry:
+def returned(day: date, total: int, profit: int = 0, sale_date: date | None = None) -> Entry:
     """Write a refund of Anna's."""
-    return Entry(ANNA, day, at(day), is_sale=False, total=total, profit=profit)
+    return Entry(ANNA, day, at(day), is_sale=False, total=total, profit=profit, sale_date=sale_date)
 
 
 @pytest.mark.requirement("X-29")
-def test_a_refund_counts_on_its_own_date() -> None:
-    """Sales, refunds, profit and the number of purchases add up per business date."""
-    days, _ = tally([bought(FIRST, 10_00, 3_00), bought(FIRST, 5_00, -1_00), returned(SECOND, 4_00, 1_50)])
+def test_a_refund_counts_on_its_own_date_and_on_that_of_its_sale() -> None:
+    """Sales and profit add up per business date; a refund stands on its own date, and as a return on its sale's."""
+    linked, alone = returned(SECOND, 4_00, 1_50, FIRST), returned(SECOND, 1_00)
+    days, _ = tally([bought(FIRST, 10_00, 3_00), bought(FIRST, 5_00, -1_00), linked, alone])
     assert days == {
-        (ANNA, FIRST): Day(sales=15_00, profit=2_00, purchase_count=2),
-        (ANNA, SECOND): Day(refunds=4_00, profit=-1_50),
+        (ANNA, FIRST, "SALE"): Day(sales=15_00, sales_profit=2_00, purchase_count=2, returns=4_00, returns_profit=1_50),
+        (ANNA, SECOND, "SALE"): Day(refunds=5_00, refunds_profit=1_50, returns=1_00),
     }
 
 
@@ -55,6 +56,8 @@ ENTRIES = st.builds(
     is_sale=st.booleans(),
     total=st.integers(0, 9),
     profit=st.integers(-9, 9),
+    kind=st.sampled_from(["SALE", "CONTRACT"]),
+    sale_date=st.sampled_from([None, FIRST, SECOND]),
 )
 
 

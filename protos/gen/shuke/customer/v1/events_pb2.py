@@ -28,21 +28,40 @@ from google.type import money_pb2 as google_dot_type_dot_money__pb2
 from shuke.customer.v1 import consents_pb2 as shuke_dot_customer_dot_v1_dot_consents__pb2
 from shuke.customer.v1 import customer_pb2 as shuke_dot_customer_dot_v1_dot_customer__pb2
 from shuke.customer.v1 import purchases_pb2 as shuke_dot_customer_dot_v1_dot_purchases__pb2
+from shuke.options.v1 import options_pb2 as shuke_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eshuke/customer/v1/events.proto\x12\x11shuke.customer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a shuke/customer/v1/consents.proto\x1a shuke/customer/v1/customer.proto\x1a!shuke/customer/v1/purchases.proto\"i\n\x0f\x43ustomerCreated\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12\x12\n\nhome_store\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.shuke.customer.v1.Customer.State\"\xaf\x02\n\x10PurchaseRecorded\x12\x10\n\x08purchase\x18\x01 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x02 \x01(\t\x12.\n\x04kind\x18\x03 \x01(\x0e\x32 .shuke.customer.v1.Purchase.Kind\x12\r\n\x05store\x18\x04 \x01(\t\x12(\n\rbusiness_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12\x31\n\rbusiness_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05total\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06profit\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x14\n\x0cprofit_known\x18\t \x01(\x08\"\xfb\x02\n\x10PurchaseRefunded\x12\x0e\n\x06refund\x18\x01 \x01(\t\x12\x19\n\x11original_purchase\x18\x02 \x01(\t\x12\x31\n\x16original_business_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x10\n\x08\x63ustomer\x18\x04 \x01(\t\x12.\n\x04kind\x18\x05 \x01(\x0e\x32 .shuke.customer.v1.Purchase.Kind\x12\r\n\x05store\x18\x06 \x01(\t\x12(\n\rbusiness_date\x18\x07 \x01(\x0b\x32\x11.google.type.Date\x12\x31\n\rbusiness_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05total\x18\t \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06profit\x18\n \x01(\x0b\x32\x12.google.type.Money\x12\x14\n\x0cprofit_known\x18\x0b \x01(\x08\"\xb4\x01\n\x0e\x43onsentChanged\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12+\n\x07\x63onsent\x18\x02 \x01(\x0b\x32\x1a.shuke.customer.v1.Consent\x12;\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32).shuke.customer.v1.ConsentRecord.Decision\x12\x16\n\x0enotice_version\x18\x04 \x01(\t\x12\x0e\n\x06record\x18\x05 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eshuke/customer/v1/events.proto\x12\x11shuke.customer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a shuke/customer/v1/consents.proto\x1a shuke/customer/v1/customer.proto\x1a!shuke/customer/v1/purchases.proto\x1a\x1eshuke/options/v1/options.proto\"i\n\x0f\x43ustomerCreated\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12\x12\n\nhome_store\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.shuke.customer.v1.Customer.State\"\xaf\x02\n\x10PurchaseRecorded\x12\x10\n\x08purchase\x18\x01 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x02 \x01(\t\x12.\n\x04kind\x18\x03 \x01(\x0e\x32 .shuke.customer.v1.Purchase.Kind\x12\r\n\x05store\x18\x04 \x01(\t\x12(\n\rbusiness_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12\x31\n\rbusiness_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05total\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06profit\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x14\n\x0cprofit_known\x18\t \x01(\x08\"\xfb\x02\n\x10PurchaseRefunded\x12\x0e\n\x06refund\x18\x01 \x01(\t\x12\x19\n\x11original_purchase\x18\x02 \x01(\t\x12\x31\n\x16original_business_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x10\n\x08\x63ustomer\x18\x04 \x01(\t\x12.\n\x04kind\x18\x05 \x01(\x0e\x32 .shuke.customer.v1.Purchase.Kind\x12\r\n\x05store\x18\x06 \x01(\t\x12(\n\rbusiness_date\x18\x07 \x01(\x0b\x32\x11.google.type.Date\x12\x31\n\rbusiness_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05total\x18\t \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06profit\x18\n \x01(\x0b\x32\x12.google.type.Money\x12\x14\n\x0cprofit_known\x18\x0b \x01(\x08\"\x99\x01\n\tBeginning\x12+\n\x10\x66irst_entry_date\x18\x01 \x01(\x0b\x32\x11.google.type.Date\x12*\n\x0f\x66irst_sale_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\x33\n\x0f\x66irst_sale_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xde\x02\n\x0ePurchaseVoided\x12\x10\n\x08purchase\x18\x01 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x02 \x01(\t\x12.\n\x04kind\x18\x03 \x01(\x0e\x32 .shuke.customer.v1.Purchase.Kind\x12\r\n\x05store\x18\x04 \x01(\t\x12(\n\rbusiness_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12\x31\n\rbusiness_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05total\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06profit\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x14\n\x0cprofit_known\x18\t \x01(\x08\x12/\n\tremaining\x18\n \x01(\x0b\x32\x1c.shuke.customer.v1.Beginning\"\xa5\x05\n\x10PurchaseAttached\x12\x10\n\x08purchase\x18\x01 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x02 \x01(\t\x12%\n\x04side\x18\x03 \x01(\x0e\x32\x17.shuke.customer.v1.Side\x12\x16\n\x0eother_customer\x18\x04 \x01(\t\x12.\n\x04kind\x18\x05 \x01(\x0e\x32 .shuke.customer.v1.Purchase.Kind\x12\r\n\x05store\x18\x06 \x01(\t\x12(\n\rbusiness_date\x18\x07 \x01(\x0b\x32\x11.google.type.Date\x12\x31\n\rbusiness_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05total\x18\t \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06profit\x18\n \x01(\x0b\x32\x12.google.type.Money\x12\x14\n\x0cprofit_known\x18\x0b \x01(\x08\x12@\n\x07refunds\x18\x0c \x03(\x0b\x32/.shuke.customer.v1.PurchaseAttached.RefundMoved\x12/\n\tremaining\x18\r \x01(\x0b\x32\x1c.shuke.customer.v1.Beginning\x1a\xc1\x01\n\x0bRefundMoved\x12\x0e\n\x06refund\x18\x01 \x01(\t\x12(\n\rbusiness_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\x31\n\rbusiness_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05total\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06profit\x18\x05 \x01(\x0b\x32\x12.google.type.Money\"\xcf\x03\n\x0cRefundLinked\x12\x0e\n\x06refund\x18\x01 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x02 \x01(\t\x12%\n\x04side\x18\x03 \x01(\x0e\x32\x17.shuke.customer.v1.Side\x12\x19\n\x11original_purchase\x18\x04 \x01(\t\x12\x31\n\x16original_business_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12.\n\x04kind\x18\x06 \x01(\x0e\x32 .shuke.customer.v1.Purchase.Kind\x12\r\n\x05store\x18\x07 \x01(\t\x12(\n\rbusiness_date\x18\x08 \x01(\x0b\x32\x11.google.type.Date\x12\x31\n\rbusiness_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05total\x18\n \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06profit\x18\x0b \x01(\x0b\x32\x12.google.type.Money\x12\x14\n\x0cprofit_known\x18\x0c \x01(\x08\x12/\n\tremaining\x18\r \x01(\x0b\x32\x1c.shuke.customer.v1.Beginning\"\xb4\x01\n\x0e\x43onsentChanged\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12+\n\x07\x63onsent\x18\x02 \x01(\x0b\x32\x1a.shuke.customer.v1.Consent\x12;\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32).shuke.customer.v1.ConsentRecord.Decision\x12\x16\n\x0enotice_version\x18\x04 \x01(\t\x12\x0e\n\x06record\x18\x05 \x01(\t*y\n\x04Side\x12\x31\n\x10SIDE_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12 \n\x06GAINED\x10\x01\x1a\x14\x92\xb5\x18\x10\n\x06\xe5\xa2\x9e\xe5\x8a\xa0\x12\x06Gained\x12\x1c\n\x04LOST\x10\x02\x1a\x12\x92\xb5\x18\x0e\n\x06\xe5\x87\x8f\xe5\xb0\x91\x12\x04Lostb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shuke.customer.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CUSTOMERCREATED']._serialized_start=238
-  _globals['_CUSTOMERCREATED']._serialized_end=343
-  _globals['_PURCHASERECORDED']._serialized_start=346
-  _globals['_PURCHASERECORDED']._serialized_end=649
-  _globals['_PURCHASEREFUNDED']._serialized_start=652
-  _globals['_PURCHASEREFUNDED']._serialized_end=1031
-  _globals['_CONSENTCHANGED']._serialized_start=1034
-  _globals['_CONSENTCHANGED']._serialized_end=1214
+  _globals['_SIDE'].values_by_name["SIDE_UNSPECIFIED"]._loaded_options = None
+  _globals['_SIDE'].values_by_name["SIDE_UNSPECIFIED"]._serialized_options = b'\222\265\030\027\n\t\346\234\252\350\257\264\346\230\216\022\nNot stated'
+  _globals['_SIDE'].values_by_name["GAINED"]._loaded_options = None
+  _globals['_SIDE'].values_by_name["GAINED"]._serialized_options = b'\222\265\030\020\n\006\345\242\236\345\212\240\022\006Gained'
+  _globals['_SIDE'].values_by_name["LOST"]._loaded_options = None
+  _globals['_SIDE'].values_by_name["LOST"]._serialized_options = b'\222\265\030\016\n\006\345\207\217\345\260\221\022\004Lost'
+  _globals['_SIDE']._serialized_start=2903
+  _globals['_SIDE']._serialized_end=3024
+  _globals['_CUSTOMERCREATED']._serialized_start=270
+  _globals['_CUSTOMERCREATED']._serialized_end=375
+  _globals['_PURCHASERECORDED']._serialized_start=378
+  _globals['_PURCHASERECORDED']._serialized_end=681
+  _globals['_PURCHASEREFUNDED']._serialized_start=684
+  _globals['_PURCHASEREFUNDED']._serialized_end=1063
+  _globals['_BEGINNING']._serialized_start=1066
+  _globals['_BEGINNING']._serialized_end=1219
+  _globals['_PURCHASEVOIDED']._serialized_start=1222
+  _globals['_PURCHASEVOIDED']._serialized_end=1572
+  _globals['_PURCHASEATTACHED']._serialized_start=1575
+  _globals['_PURCHASEATTACHED']._serialized_end=2252
+  _globals['_PURCHASEATTACHED_REFUNDMOVED']._serialized_start=2059
+  _globals['_PURCHASEATTACHED_REFUNDMOVED']._serialized_end=2252
+  _globals['_REFUNDLINKED']._serialized_start=2255
+  _globals['_REFUNDLINKED']._serialized_end=2718
+  _globals['_CONSENTCHANGED']._serialized_start=2721
+  _globals['_CONSENTCHANGED']._serialized_end=2901
 # @@protoc_insertion_point(module_scope)

@@ -3,9 +3,12 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import date_pb2 as _date_pb2
 from google.type import money_pb2 as _money_pb2
 from shuke.customer.v1 import consents_pb2 as _consents_pb2
@@ -21,6 +24,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Side:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Side.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SIDE_UNSPECIFIED: _Side.ValueType  # 0
+    """Never sent."""
+    GAINED: _Side.ValueType  # 1
+    """The entry now counts for the customer."""
+    LOST: _Side.ValueType  # 2
+    """The entry no longer counts for the customer."""
+
+class Side(_Side, metaclass=_SideEnumTypeWrapper):
+    """Side is how an entry that moves between customers changes the customer whom the event names."""
+
+SIDE_UNSPECIFIED: Side.ValueType  # 0
+"""Never sent."""
+GAINED: Side.ValueType  # 1
+"""The entry now counts for the customer."""
+LOST: Side.ValueType  # 2
+"""The entry no longer counts for the customer."""
+Global___Side: _TypeAlias = Side  # noqa: Y015
 
 @_typing.final
 class CustomerCreated(_message.Message):
@@ -185,6 +212,324 @@ class PurchaseRefunded(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PurchaseRefunded: _TypeAlias = PurchaseRefunded  # noqa: Y015
+
+@_typing.final
+class Beginning(_message.Message):
+    """Beginning is when a customer began, by what the ledger holds of the customer after a change. An event that takes an entry away carries
+    it: a listener that keeps sums alone could not tell what comes earliest of the rest.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_ENTRY_DATE_FIELD_NUMBER: _builtins.int
+    FIRST_SALE_DATE_FIELD_NUMBER: _builtins.int
+    FIRST_SALE_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def first_entry_date(self) -> _date_pb2.Date:
+        """First entry date: earliest business date of a sale or refund; unset when nothing is left."""
+
+    @_builtins.property
+    def first_sale_date(self) -> _date_pb2.Date:
+        """First sale date: earliest business date of a sale; unset without one."""
+
+    @_builtins.property
+    def first_sale_time(self) -> _timestamp_pb2.Timestamp:
+        """First sale time: earliest business time of a sale; unset without one."""
+
+    def __init__(
+        self,
+        *,
+        first_entry_date: _date_pb2.Date | None = ...,
+        first_sale_date: _date_pb2.Date | None = ...,
+        first_sale_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_entry_date", b"first_entry_date", "first_sale_date", b"first_sale_date", "first_sale_time", b"first_sale_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_entry_date", b"first_entry_date", "first_sale_date", b"first_sale_date", "first_sale_time", b"first_sale_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Beginning: _TypeAlias = Beginning  # noqa: Y015
+
+@_typing.final
+class PurchaseVoided(_message.Message):
+    """PurchaseVoided says that a sale was taken back as never made; it no longer counts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURCHASE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STORE_FIELD_NUMBER: _builtins.int
+    BUSINESS_DATE_FIELD_NUMBER: _builtins.int
+    BUSINESS_TIME_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    PROFIT_FIELD_NUMBER: _builtins.int
+    PROFIT_KNOWN_FIELD_NUMBER: _builtins.int
+    REMAINING_FIELD_NUMBER: _builtins.int
+    purchase: _builtins.str
+    """Purchase, "purchases/{uuid}"."""
+    customer: _builtins.str
+    """Customer, "customers/{uuid}"; empty when the sale belonged to none."""
+    kind: _purchases_pb2.Purchase.Kind.ValueType
+    """Kind of sale."""
+    store: _builtins.str
+    """Store, by code."""
+    profit_known: _builtins.bool
+    """Profit known is true when every line's profit is known."""
+    @_builtins.property
+    def business_date(self) -> _date_pb2.Date:
+        """Business date that the sale counted on."""
+
+    @_builtins.property
+    def business_time(self) -> _timestamp_pb2.Timestamp:
+        """Business time of the sale."""
+
+    @_builtins.property
+    def total(self) -> _money_pb2.Money:
+        """Total of the sale."""
+
+    @_builtins.property
+    def profit(self) -> _money_pb2.Money:
+        """Profit: sum of the known profits of its lines."""
+
+    @_builtins.property
+    def remaining(self) -> Global___Beginning:
+        """Remaining beginning of the customer; unset when the sale belonged to none."""
+
+    def __init__(
+        self,
+        *,
+        purchase: _builtins.str = ...,
+        customer: _builtins.str = ...,
+        kind: _purchases_pb2.Purchase.Kind.ValueType = ...,
+        store: _builtins.str = ...,
+        business_date: _date_pb2.Date | None = ...,
+        business_time: _timestamp_pb2.Timestamp | None = ...,
+        total: _money_pb2.Money | None = ...,
+        profit: _money_pb2.Money | None = ...,
+        profit_known: _builtins.bool = ...,
+        remaining: Global___Beginning | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date", "business_time", b"business_time", "profit", b"profit", "remaining", b"remaining", "total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date", "business_time", b"business_time", "customer", b"customer", "kind", b"kind", "profit", b"profit", "profit_known", b"profit_known", "purchase", b"purchase", "remaining", b"remaining", "store", b"store", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurchaseVoided: _TypeAlias = PurchaseVoided  # noqa: Y015
+
+@_typing.final
+class PurchaseAttached(_message.Message):
+    """PurchaseAttached says that a sale, with the refunds that give it back, now belongs to another customer. Whoever gains it and whoever
+    loses it is told by an event of its own, so that each is in order with that customer's other events.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class RefundMoved(_message.Message):
+        """RefundMoved is a refund that moves with its sale."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        REFUND_FIELD_NUMBER: _builtins.int
+        BUSINESS_DATE_FIELD_NUMBER: _builtins.int
+        BUSINESS_TIME_FIELD_NUMBER: _builtins.int
+        TOTAL_FIELD_NUMBER: _builtins.int
+        PROFIT_FIELD_NUMBER: _builtins.int
+        refund: _builtins.str
+        """Refund, "refunds/{uuid}"."""
+        @_builtins.property
+        def business_date(self) -> _date_pb2.Date:
+            """Business date of the refund."""
+
+        @_builtins.property
+        def business_time(self) -> _timestamp_pb2.Timestamp:
+            """Business time of the refund."""
+
+        @_builtins.property
+        def total(self) -> _money_pb2.Money:
+            """Total given back, positive."""
+
+        @_builtins.property
+        def profit(self) -> _money_pb2.Money:
+            """Profit given back: sum of the known profits of its lines."""
+
+        def __init__(
+            self,
+            *,
+            refund: _builtins.str = ...,
+            business_date: _date_pb2.Date | None = ...,
+            business_time: _timestamp_pb2.Timestamp | None = ...,
+            total: _money_pb2.Money | None = ...,
+            profit: _money_pb2.Money | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date", "business_time", b"business_time", "profit", b"profit", "total", b"total"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date", "business_time", b"business_time", "profit", b"profit", "refund", b"refund", "total", b"total"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PURCHASE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    OTHER_CUSTOMER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STORE_FIELD_NUMBER: _builtins.int
+    BUSINESS_DATE_FIELD_NUMBER: _builtins.int
+    BUSINESS_TIME_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    PROFIT_FIELD_NUMBER: _builtins.int
+    PROFIT_KNOWN_FIELD_NUMBER: _builtins.int
+    REFUNDS_FIELD_NUMBER: _builtins.int
+    REMAINING_FIELD_NUMBER: _builtins.int
+    purchase: _builtins.str
+    """Purchase, "purchases/{uuid}"."""
+    customer: _builtins.str
+    """Customer whose sums change, "customers/{uuid}"."""
+    side: Global___Side.ValueType
+    """Side of the customer."""
+    other_customer: _builtins.str
+    """Other customer, who has it on the other side, "customers/{uuid}"; empty when there is none."""
+    kind: _purchases_pb2.Purchase.Kind.ValueType
+    """Kind of sale."""
+    store: _builtins.str
+    """Store, by code."""
+    profit_known: _builtins.bool
+    """Profit known is true when every line's profit is known."""
+    @_builtins.property
+    def business_date(self) -> _date_pb2.Date:
+        """Business date that the sale counts on."""
+
+    @_builtins.property
+    def business_time(self) -> _timestamp_pb2.Timestamp:
+        """Business time of the sale."""
+
+    @_builtins.property
+    def total(self) -> _money_pb2.Money:
+        """Total of the sale."""
+
+    @_builtins.property
+    def profit(self) -> _money_pb2.Money:
+        """Profit: sum of the known profits of its lines."""
+
+    @_builtins.property
+    def refunds(self) -> _containers.RepeatedCompositeFieldContainer[Global___PurchaseAttached.RefundMoved]:
+        """Refunds that move with it."""
+
+    @_builtins.property
+    def remaining(self) -> Global___Beginning:
+        """Remaining beginning of a customer who loses it; unset for one who gains it."""
+
+    def __init__(
+        self,
+        *,
+        purchase: _builtins.str = ...,
+        customer: _builtins.str = ...,
+        side: Global___Side.ValueType = ...,
+        other_customer: _builtins.str = ...,
+        kind: _purchases_pb2.Purchase.Kind.ValueType = ...,
+        store: _builtins.str = ...,
+        business_date: _date_pb2.Date | None = ...,
+        business_time: _timestamp_pb2.Timestamp | None = ...,
+        total: _money_pb2.Money | None = ...,
+        profit: _money_pb2.Money | None = ...,
+        profit_known: _builtins.bool = ...,
+        refunds: _abc.Iterable[Global___PurchaseAttached.RefundMoved] | None = ...,
+        remaining: Global___Beginning | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date", "business_time", b"business_time", "profit", b"profit", "remaining", b"remaining", "total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date", "business_time", b"business_time", "customer", b"customer", "kind", b"kind", "other_customer", b"other_customer", "profit", b"profit", "profit_known", b"profit_known", "purchase", b"purchase", "refunds", b"refunds", "remaining", b"remaining", "side", b"side", "store", b"store", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurchaseAttached: _TypeAlias = PurchaseAttached  # noqa: Y015
+
+@_typing.final
+class RefundLinked(_message.Message):
+    """RefundLinked says that a refund which awaited its sale has found it: it now counts for the sale's customer, as of the sale's kind.
+    Two events tell it, LOST as it counted before and GAINED as it counts from now on, also when both name one customer.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    ORIGINAL_PURCHASE_FIELD_NUMBER: _builtins.int
+    ORIGINAL_BUSINESS_DATE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STORE_FIELD_NUMBER: _builtins.int
+    BUSINESS_DATE_FIELD_NUMBER: _builtins.int
+    BUSINESS_TIME_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    PROFIT_FIELD_NUMBER: _builtins.int
+    PROFIT_KNOWN_FIELD_NUMBER: _builtins.int
+    REMAINING_FIELD_NUMBER: _builtins.int
+    refund: _builtins.str
+    """Refund, "refunds/{uuid}"."""
+    customer: _builtins.str
+    """Customer whose sums change, "customers/{uuid}"."""
+    side: Global___Side.ValueType
+    """Side of the customer."""
+    original_purchase: _builtins.str
+    """Original purchase, "purchases/{uuid}"."""
+    kind: _purchases_pb2.Purchase.Kind.ValueType
+    """Kind that the refund counts as on this side."""
+    store: _builtins.str
+    """Store that gave the money back, by code."""
+    profit_known: _builtins.bool
+    """Profit known is true when every line's profit is known."""
+    @_builtins.property
+    def original_business_date(self) -> _date_pb2.Date:
+        """Original business date, on the side that gains; unset on the side that loses, for it was not known then."""
+
+    @_builtins.property
+    def business_date(self) -> _date_pb2.Date:
+        """Business date of the refund."""
+
+    @_builtins.property
+    def business_time(self) -> _timestamp_pb2.Timestamp:
+        """Business time of the refund."""
+
+    @_builtins.property
+    def total(self) -> _money_pb2.Money:
+        """Total given back, positive."""
+
+    @_builtins.property
+    def profit(self) -> _money_pb2.Money:
+        """Profit given back: sum of the known profits of its lines."""
+
+    @_builtins.property
+    def remaining(self) -> Global___Beginning:
+        """Remaining beginning of the customer on the side that loses, when that is another one than gains; unset otherwise."""
+
+    def __init__(
+        self,
+        *,
+        refund: _builtins.str = ...,
+        customer: _builtins.str = ...,
+        side: Global___Side.ValueType = ...,
+        original_purchase: _builtins.str = ...,
+        original_business_date: _date_pb2.Date | None = ...,
+        kind: _purchases_pb2.Purchase.Kind.ValueType = ...,
+        store: _builtins.str = ...,
+        business_date: _date_pb2.Date | None = ...,
+        business_time: _timestamp_pb2.Timestamp | None = ...,
+        total: _money_pb2.Money | None = ...,
+        profit: _money_pb2.Money | None = ...,
+        profit_known: _builtins.bool = ...,
+        remaining: Global___Beginning | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date", "business_time", b"business_time", "original_business_date", b"original_business_date", "profit", b"profit", "remaining", b"remaining", "total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date", "business_time", b"business_time", "customer", b"customer", "kind", b"kind", "original_business_date", b"original_business_date", "original_purchase", b"original_purchase", "profit", b"profit", "profit_known", b"profit_known", "refund", b"refund", "remaining", b"remaining", "side", b"side", "store", b"store", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefundLinked: _TypeAlias = RefundLinked  # noqa: Y015
 
 @_typing.final
 class ConsentChanged(_message.Message):
