@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chassis import names, wire
 from chassis.events import Change
-from services.tiering.evaluations.domain import Evaluation
-from services.tiering.memberships.convert import counts_to_proto
+from services.tiering.evaluations.domain import Evaluation, Run
+from services.tiering.memberships.convert import counts_to_proto, member_name
 from services.tiering.policies.domain import Ladder
 from shuke.event.v1 import event_pb2
 from shuke.tiering.v1 import events_pb2
@@ -33,6 +33,21 @@ def evaluation_to_proto(evaluation: Evaluation, ladder: Ladder, language: str) -
         effective_time=wire.timestamp(run.effective_time),
         create_time=wire.timestamp(run.record_time),
     )
+
+
+def membership_confirmed(run: Run, customer_id: str, class_key: str, ladder: Ladder) -> Change:
+    """Tell that a run graded a customer and left the class as it was."""
+    customer = names.name("customers", customer_id)
+    event = events_pb2.MembershipConfirmed(
+        customer=customer,
+        scheme=names.name("schemes", run.scheme),
+        class_key=class_key,
+        rank=ladder.rank(class_key) + 1,
+        evaluation=names.name("evaluations", run.id),
+        effective_time=wire.timestamp(run.effective_time),
+    )
+    event.display_name.zh, event.display_name.en = ladder.display(class_key)
+    return Change(member_name(run.scheme, customer_id), customer, event)
 
 
 def evaluation_completed(evaluation: Evaluation) -> Change:

@@ -128,9 +128,19 @@ def current_moves() -> sa.Select[Any]:
     return sa.select(*MOVEMENT).where(MOVES.c.current).order_by(MOVES.c.evaluation_id)
 
 
-def count_current(tx: Tx) -> int:
-    """Count the movements found that change what holds at present."""
-    return tx.scalar(sa.select(sa.func.count()).select_from(MOVES).where(MOVES.c.current)) or 0
+def confirmed() -> sa.Select[Any]:
+    """Ask for customer_id and to_class of whoever keeps a class, those aside of whom a movement is told."""
+    told = sa.and_(MOVES.c.customer_id == GRADES.c.customer_id, MOVES.c.current)
+    return (
+        sa.select(GRADES.c.customer_id, GRADES.c.to_class)
+        .select_from(GRADES.outerjoin(MOVES, told))
+        .where(~MOVED, GRADES.c.to_class.is_not(None), MOVES.c.customer_id.is_(None))
+    )
+
+
+def count(tx: Tx, query: sa.Select[Any]) -> int:
+    """Count what a query answers."""
+    return tx.scalar(sa.select(sa.func.count()).select_from(query.order_by(None).subquery())) or 0
 
 
 def next_run(tx: Tx, run: Run) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from contextlib import closing, suppress
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from chassis.calls import Calls
 from chassis.consumer import Consumer, Feed
 from chassis.database import Database, Tx
 from chassis.errors import Problems
-from chassis.events import EventLog
+from chassis.events import Change, EventLog
 from chassis.ids import NewId
 from chassis.operations import Cancelled, Operations, Running
 from chassis.paging import Pager, page_size
@@ -126,7 +127,7 @@ class EvaluationService:
 
 
 class EvaluationJob:
-    """Carries a run out: reads the events that came before it, grades everybody, and tells who moved."""
+    """Carries a run out: reads the events that came before it, grades everybody, and tells every customer."""
 
     def __init__(
         self,
@@ -208,16 +209,19 @@ class EvaluationJob:
             outcomes = repository.keep_grades(tx, grades(ladder, run.as_of, held))
             evaluation = Evaluation(run, plan.applied, known_through, figures(ladder, outcomes))
             if plan.applied:
-                self._move(tx, run)
-                self._announce(tx, evaluation, ladder, new_id, report)
+                current = self._move(tx, run)
+                self._announce(tx, evaluation, ladder, new_id, report, current=current)
                 trial.commit()
             else:
                 trial.rollback()
         repository.add(tx, evaluation)
         return evaluation
 
-    def _move(self, tx: Tx, run: Run) -> None:
-        """Let everybody move. A run of an earlier day than the last one's changes the past, and nothing at present."""
+    def _move(self, tx: Tx, run: Run) -> bool:
+        """Let everybody move; answer whether the run is of the present.
+
+        One of an earlier day than the last run's changes the past alone.
+        """
         later = repository.next_run(tx, run)
         if later is not None:
             repository.find_moves_back(tx, run, later, memberships.held(run.scheme, later))
@@ -225,15 +229,30 @@ class EvaluationJob:
         memberships.add_all(tx, repository.moves(run, run.effective_time))
         if later is not None:
             memberships.add_all(tx, repository.moves(run, later))
+        return later is None
 
-    def _announce(self, tx: Tx, evaluation: Evaluation, ladder: Ladder, new_id: NewId, report: Report) -> None:
-        """Tell of every change of what holds at present, and then of the run."""
-        now, done, total = evaluation.run.record_time, 0, repository.count_current(tx)
-        with closing(memberships.stream(tx, repository.current_moves())) as chunks:
-            for movements in chunks:
-                self.log.add(tx, [membership_changed(movement, ladder) for movement in movements], now, new_id)
-                done += len(movements)
+    def _announce(
+        self, tx: Tx, evaluation: Evaluation, ladder: Ladder, new_id: NewId, report: Report, *, current: bool
+    ) -> None:
+        """Tell every customer whose class changed or, where the run is of the present, was confirmed; then of the run."""
+        now, done = evaluation.run.record_time, 0
+        total = repository.count(tx, repository.current_moves())
+        if current:
+            total += repository.count(tx, repository.confirmed())
+        with closing(self._changes(tx, evaluation.run, ladder, current=current)) as chunks:
+            for changes in chunks:
+                self.log.add(tx, changes, now, new_id)
+                done += len(changes)
                 # SQLite has one writer, and that is this transaction: nothing can be reported before its end.
                 if not self.database.sqlite:
                     report(Metadata.ANNOUNCING, done, total)
         self.log.add(tx, [convert.evaluation_completed(evaluation)], now, new_id)
+
+    def _changes(self, tx: Tx, run: Run, ladder: Ladder, *, current: bool) -> Generator[list[Change], None, None]:
+        with closing(memberships.stream(tx, repository.current_moves())) as chunks:
+            for movements in chunks:
+                yield [membership_changed(movement, ladder) for movement in movements]
+        if current:
+            with closing(memberships.chunks(tx, repository.confirmed())) as found:
+                for rows in found:
+                    yield [convert.membership_confirmed(run, row.customer_id, row.to_class, ladder) for row in rows]

@@ -102,6 +102,8 @@ def membership_changed(movement: Movement, ladder: Ladder) -> Change:
         cause=pb.Movement.Cause.Value(movement.cause),
         evaluation=names.name("evaluations", movement.evaluation),
         effective_time=wire.timestamp(movement.effective_time),
+        from_rank=ladder.rank(movement.from_class) + 1,
+        to_rank=ladder.rank(movement.to_class) + 1,
     )
     if movement.to_class:
         event.to_display_name.zh, event.to_display_name.en = ladder.display(movement.to_class)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from typing import Any
 
 import sqlalchemy as sa
@@ -55,9 +56,15 @@ def add_all(tx: Tx, moves: sa.Select[Any]) -> None:
 
 def stream(tx: Tx, moves: sa.Select[Any]) -> Generator[list[Movement], None, None]:
     """Read movements that a query answers, in the columns of `movements`, a chunk at a time."""
-    with tx.execute(moves, execution_options={"yield_per": CHUNK}) as result:
-        for rows in result.partitions():
+    with closing(chunks(tx, moves)) as found:
+        for rows in found:
             yield [_movement(row) for row in rows]
+
+
+def chunks(tx: Tx, query: sa.Select[Any]) -> Generator[Sequence[sa.Row[Any]], None, None]:
+    """Read what a query answers, a chunk at a time; whoever stops early has to close it."""
+    with tx.execute(query, execution_options={"yield_per": CHUNK}) as result:
+        yield from result.partitions()
 
 
 def _follow(tx: Tx, moves: sa.Select[Any] | None = None) -> sa.Insert:

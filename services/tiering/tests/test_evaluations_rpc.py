@@ -34,7 +34,6 @@ from services.tiering.tests.clients import (
 )
 from services.tiering.tests.ladders import LOYALTY as LADDER
 from services.tiering.tests.owner import ANNA, BERT, CARLA, DORA, EMIL, Owner, at, customer, refund, sale
-from shuke.options.v1 import options_pb2
 from shuke.tiering.v1 import events_pb2
 from shuke.tiering.v1 import tiering_pb2 as pb
 
@@ -76,37 +75,6 @@ def test_a_run_grades_everybody_as_of_its_day(tiering: Tiering) -> None:
     assert (second.denominator, second.none_count, second.up_count, second.down_count) == (6, 0, 4, 1)
     held = {who: tiering.member(who).effective_class for who in (ANNA, BERT, CARLA, DORA, EMIL)}
     assert held == {ANNA: "REGULAR", BERT: "NEW", CARLA: "DIAMOND", DORA: "DIAMOND", EMIL: "SILVER"}
-
-
-@pytest.mark.requirement("T-14", "T-20", "X-06")
-def test_every_movement_is_told_and_then_the_run(tiering: Tiering) -> None:
-    """Each movement names the run that made it, and its event says from which class to which."""
-    tiering.activate()
-    tiering.tell(sale(BERT, JANUARY, 500_00), sale(ANNA, JANUARY, 1_00))
-    tiering.told()
-    evaluation = tiering.evaluate(Q1)
-    told = tiering.told()
-    [changed] = [one for one in told if isinstance(one, events_pb2.MembershipChanged)]
-    [completed] = [one for one in told if isinstance(one, events_pb2.EvaluationCompleted)]
-    assert changed == events_pb2.MembershipChanged(
-        customer=f"customers/{BERT}",
-        scheme=LOYALTY,
-        from_class="NEW",
-        to_class="REGULAR",
-        to_display_name=options_pb2.Text(zh="普通客户", en="Regular"),
-        cause=pb.Movement.EVALUATION,
-        evaluation=evaluation.name,
-        effective_time=evaluation.effective_time,
-    )
-    assert completed == events_pb2.EvaluationCompleted(
-        evaluation=evaluation.name, scheme=LOYALTY, as_of=evaluation.as_of, denominator=2, up_count=1
-    )
-    [movement] = tiering.running.call(
-        EVALUATIONS, "ListMovements", pb.ListMovementsRequest(parent=evaluation.name)
-    ).movements
-    assert (movement.customer, movement.evaluation, movement.to_class) == (
-        *(f"customers/{BERT}", evaluation.name, "REGULAR"),
-    )
 
 
 def test_a_run_reads_what_was_told_before_it(tiering: Tiering) -> None:
