@@ -234,7 +234,7 @@ class EvaluationJob:
     def _announce(
         self, tx: Tx, evaluation: Evaluation, ladder: Ladder, new_id: NewId, report: Report, *, current: bool
     ) -> None:
-        """Tell every customer whose class changed or, where the run is of the present, was confirmed; then of the run."""
+        """Tell whose class changed and, where the run is of the present, whose was confirmed; then of the run."""
         now, done = evaluation.run.record_time, 0
         total = repository.count(tx, repository.current_moves())
         if current:
