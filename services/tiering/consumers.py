@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chassis import names, wire
+from chassis.calendar import day_of
 from chassis.database import Tx
 from chassis.errors import Problems
 from chassis.events import Change, EventLog
 from chassis.ids import NewId
-from chassis.money import Currency
+from chassis.settings import Chain
+from services.tiering.benefits.domain import display_names
+from services.tiering.benefits.repository import Catalogues
 from services.tiering.memberships import repository as memberships
 from services.tiering.memberships.convert import membership_changed
 from services.tiering.memberships.domain import Movement, on_sale
@@ -29,10 +32,12 @@ SOURCE = "customer.shuke"
 class CustomerEvents:
     """The effect of the customer service's events; a batch of them takes a few statements."""
 
-    def __init__(self, log: EventLog, policies: Policies, money: Currency) -> None:
+    def __init__(self, log: EventLog, policies: Policies, catalogues: Catalogues, chain: Chain) -> None:
         self.log = log
         self.policies = policies
-        self.money = money
+        self.catalogues = catalogues
+        self.money = chain.money
+        self.zone = chain.zone_info
 
     def __call__(self, tx: Tx, events: Sequence[event_pb2.Event], now: int, new_id: NewId) -> None:
         """Add the entries that the events tell of; a first purchase, or an earlier one, gives its class."""
@@ -75,6 +80,8 @@ class CustomerEvents:
         Where a run has graded the customer before, an earlier first sale changes the past alone.
         """
         held = memberships.standings(tx, scheme, begun)
+        catalogue = self.catalogues.in_force(tx, day_of(now, self.zone)).catalogue
+        benefits = {one.version: display_names(catalogue, scheme, one.ladder) for one in versions}
         movements, told = [], []
         for customer, sale in begun.items():
             policy, standing = covering(versions, sale.business_date), held.get(customer)
@@ -84,5 +91,5 @@ class CustomerEvents:
             if policy and movement:
                 movements.append(movement)
                 if standing is None or not standing.graded:
-                    told.append(membership_changed(movement, policy.ladder))
+                    told.append(membership_changed(movement, policy.ladder, benefits[policy.version]))
         return movements, told

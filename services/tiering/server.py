@@ -17,6 +17,9 @@ from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
 from chassis.workers import Worker
 from services.tiering.analytics.rpc import AnalyticsService
+from services.tiering.benefits.convert import catalogue_of
+from services.tiering.benefits.repository import Catalogues
+from services.tiering.benefits.rpc import BenefitService, catalogue_beside
 from services.tiering.clients import customer_feed
 from services.tiering.config import TieringSettings
 from services.tiering.consumers import SOURCE, CustomerEvents
@@ -27,7 +30,7 @@ from services.tiering.policies.repository import Policies
 from services.tiering.policies.rpc import ladders
 from services.tiering.tables import CHAIN, CURSORS, LOG, METADATA, OPERATIONS, REQUESTS
 from shuke.event.v1 import event_pb2
-from shuke.tiering.v1 import errors_pb2, policies_pb2, tiering_pb2
+from shuke.tiering.v1 import benefits_pb2, errors_pb2, policies_pb2, tiering_pb2
 
 API = "tiering"
 PEOPLE_IN_PRODUCTION = 3
@@ -42,21 +45,25 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
     database, new_id, pager = base.database, base.new_id, base.pager
     calls = Calls(database, REQUESTS, clock, new_id)
     policies = Policies(partial(ladder_of, currency=chain.money))
+    catalogues = Catalogues(partial(catalogue_of, currency=chain.money))
     operations = Operations(API, database, OPERATIONS, pager)
 
     feed = customer or customer_feed(config.customer_address, base.credentials)
-    events = CustomerEvents(LOG, policies, chain.money)
+    events = CustomerEvents(LOG, policies, catalogues, chain)
     consumer = Consumer(database, CURSORS, SOURCE, events, clock=clock, new_id=new_id)
-    run = EvaluationJob(calls, database, LOG, policies, chain, consumer, feed)
+    run = EvaluationJob(calls, database, LOG, policies, catalogues, chain, consumer, feed)
     runner = Runner(operations, {KIND: run}, base.texts, clock)
     sequencer = Worker("sequencer", lambda: sequence(database, LOG))
 
     ours = tiering_pb2.DESCRIPTOR.services_by_name
+    payloads = catalogue_beside(ladders(chain.money), chain.money)
     base.server.add(
         policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],
-        PolicyService(
-            policies_pb2, ladders(chain.money), calls, database, pager, config.approval_people, examples=not production
-        ),
+        PolicyService(policies_pb2, payloads, calls, database, pager, config.approval_people, examples=not production),
+    )
+    base.server.add(
+        benefits_pb2.DESCRIPTOR.services_by_name["BenefitService"],
+        BenefitService(database, catalogues, policies, chain, pager, clock),
     )
     base.server.add(ours["EvaluationService"], EvaluationService(calls, database, operations, policies, chain, pager))
     base.server.add(ours["MembershipService"], MembershipService(database, policies, chain, pager, clock))

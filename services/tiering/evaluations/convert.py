@@ -5,7 +5,7 @@ from __future__ import annotations
 from chassis import names, wire
 from chassis.events import Change
 from services.tiering.evaluations.domain import Evaluation, Run
-from services.tiering.memberships.convert import counts_to_proto, member_name
+from services.tiering.memberships.convert import Benefits, counts_to_proto, member_name
 from services.tiering.policies.domain import Ladder
 from shuke.event.v1 import event_pb2
 from shuke.tiering.v1 import events_pb2
@@ -35,7 +35,7 @@ def evaluation_to_proto(evaluation: Evaluation, ladder: Ladder, language: str) -
     )
 
 
-def membership_confirmed(run: Run, customer_id: str, class_key: str, ladder: Ladder) -> Change:
+def membership_confirmed(run: Run, customer_id: str, class_key: str, ladder: Ladder, benefits: Benefits) -> Change:
     """Tell that a run graded a customer and left the class as it was."""
     customer = names.name("customers", customer_id)
     event = events_pb2.MembershipConfirmed(
@@ -47,6 +47,8 @@ def membership_confirmed(run: Run, customer_id: str, class_key: str, ladder: Lad
         effective_time=wire.timestamp(run.effective_time),
     )
     event.display_name.zh, event.display_name.en = ladder.display(class_key)
+    for zh, en in benefits.get(class_key, ()):
+        event.benefits.add(zh=zh, en=en)
     return Change(member_name(run.scheme, customer_id), customer, event)
 
 

@@ -21,6 +21,8 @@ from chassis.ids import NewId
 from chassis.operations import Cancelled, Operations, Running
 from chassis.paging import Pager, page_size
 from chassis.settings import Chain
+from services.tiering.benefits.domain import display_names
+from services.tiering.benefits.repository import Catalogues
 from services.tiering.evaluations import convert, repository
 from services.tiering.evaluations.domain import (
     Evaluation,
@@ -135,6 +137,7 @@ class EvaluationJob:
         database: Database,
         log: EventLog,
         policies: Policies,
+        catalogues: Catalogues,
         chain: Chain,
         consumer: Consumer,
         feed: Feed,
@@ -143,6 +146,7 @@ class EvaluationJob:
         self.database = database
         self.log = log
         self.policies = policies
+        self.catalogues = catalogues
         self.zone = chain.zone_info
         self.consumer = consumer
         self.feed = feed
@@ -249,10 +253,15 @@ class EvaluationJob:
         self.log.add(tx, [convert.evaluation_completed(evaluation)], now, new_id)
 
     def _changes(self, tx: Tx, run: Run, ladder: Ladder, *, current: bool) -> Generator[list[Change], None, None]:
+        catalogue = self.catalogues.in_force(tx, day_of(run.record_time, self.zone)).catalogue
+        benefits = display_names(catalogue, run.scheme, ladder)
         with closing(memberships.stream(tx, repository.current_moves())) as chunks:
             for movements in chunks:
-                yield [membership_changed(movement, ladder) for movement in movements]
+                yield [membership_changed(movement, ladder, benefits) for movement in movements]
         if current:
             with closing(memberships.chunks(tx, repository.confirmed())) as found:
                 for rows in found:
-                    yield [convert.membership_confirmed(run, row.customer_id, row.to_class, ladder) for row in rows]
+                    yield [
+                        convert.membership_confirmed(run, row.customer_id, row.to_class, ladder, benefits)
+                        for row in rows
+                    ]

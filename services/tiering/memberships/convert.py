@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from chassis import names, wire
 from chassis.events import Change
@@ -12,6 +12,9 @@ from services.tiering.memberships.domain import Membership, Movement, Standing
 from services.tiering.policies.domain import Ladder, PolicyVersion
 from shuke.tiering.v1 import events_pb2, policies_pb2
 from shuke.tiering.v1 import tiering_pb2 as pb
+
+# What the classes of a scheme are entitled to, in Chinese and English.
+Benefits = Mapping[str, Sequence[tuple[str, str]]]
 
 
 def member_name(scheme: str, customer: str) -> str:
@@ -91,7 +94,7 @@ def counts_to_proto(ladder: Ladder, counts: Iterable[tuple[str, int]], language:
     ]
 
 
-def membership_changed(movement: Movement, ladder: Ladder) -> Change:
+def membership_changed(movement: Movement, ladder: Ladder, benefits: Benefits) -> Change:
     """Tell that the class that a customer holds changed, or since when."""
     customer = names.name("customers", movement.customer)
     event = events_pb2.MembershipChanged(
@@ -107,4 +110,6 @@ def membership_changed(movement: Movement, ladder: Ladder) -> Change:
     )
     if movement.to_class:
         event.to_display_name.zh, event.to_display_name.en = ladder.display(movement.to_class)
+        for zh, en in benefits.get(movement.to_class, ()):
+            event.to_benefits.add(zh=zh, en=en)
     return Change(member_name(movement.scheme, movement.customer), customer, event)

@@ -21,6 +21,15 @@ def standings(tx: Tx, scheme: str, customers: Iterable[str]) -> dict[str, Standi
     return {row.customer_id: _standing(row) for row in tx.execute(query)}
 
 
+def classes_held(tx: Tx, schemes: Iterable[str], customer: str, now: int) -> dict[str, str]:
+    """Read, by scheme, the classes that a customer holds by now. By the primary key of `members`."""
+    mine = (MEMBERS.c.scheme.in_(sorted(schemes)), MEMBERS.c.customer_id == customer)
+    query = sa.select(MEMBERS.c.scheme, MEMBERS.c.class_key).where(
+        *mine, MEMBERS.c.class_key.is_not(None), MEMBERS.c.since_time <= now
+    )
+    return {row.scheme: row.class_key for row in tx.execute(query)}
+
+
 def add(tx: Tx, movements: Sequence[Movement]) -> None:
     """Add movements to the ledger and let members follow; at most one for each customer of a scheme."""
     if not movements:

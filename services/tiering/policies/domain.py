@@ -15,6 +15,8 @@ from chassis.errors import FailedPrecondition, NotFound, Problems
 
 # The rank of having no class: below the lowest.
 NO_RANK = -1
+# The key under which the catalogue of benefits is kept; no scheme has it.
+CATALOGUE = "benefits"
 
 
 class PolicyMissing(FailedPrecondition):

@@ -8,7 +8,7 @@ from datetime import date
 from chassis import documents
 from chassis.database import Tx
 from chassis.documents import POLICIES, Document, State, Step
-from services.tiering.policies.domain import Ladder, PolicyMissing, PolicyVersion, SchemeUnknown
+from services.tiering.policies.domain import CATALOGUE, Ladder, PolicyMissing, PolicyVersion, SchemeUnknown
 
 # More versions of one policy than a chain will ever write.
 ALL = 10_000
@@ -22,7 +22,7 @@ class Policies:
 
     def find(self, tx: Tx, scheme: str, day: date) -> PolicyVersion | None:
         """Find the version that covers a day."""
-        document = documents.active_on(tx, POLICIES, scheme, day)
+        document = documents.active_on(tx, POLICIES, scheme, day) if scheme != CATALOGUE else None
         return self._version(document) if document else None
 
     def in_force(self, tx: Tx, scheme: str, day: date) -> PolicyVersion:
@@ -43,7 +43,7 @@ class Policies:
     def require(self, tx: Tx, scheme: str) -> None:
         """Raise `SchemeUnknown` unless some version was activated once, whatever became of it."""
         versions = documents.versions(tx, POLICIES, scheme, limit=ALL)
-        if not any(_was_active(tx, version) for version in versions):
+        if scheme == CATALOGUE or not any(_was_active(tx, version) for version in versions):
             raise SchemeUnknown(name=f"schemes/{scheme}")
 
     def version(self, tx: Tx, scheme: str, version: int) -> PolicyVersion:
@@ -59,6 +59,7 @@ class Policies:
                 if document.state is State.ACTIVE
             ]
             for scheme in documents.keys(tx, POLICIES)
+            if scheme != CATALOGUE
         }
 
     def _version(self, document: Document) -> PolicyVersion:

@@ -22,28 +22,29 @@ from services.tiering.policies.domain import Ladder
 from services.tiering.tests.ladders import FIRST_DAY
 from services.tiering.tests.owner import Owner
 from shuke.event.v1 import event_pb2, event_pb2_grpc
-from shuke.tiering.v1 import events_pb2, policies_pb2_grpc, tiering_pb2_grpc
+from shuke.tiering.v1 import benefits_pb2_grpc, events_pb2, policies_pb2_grpc, tiering_pb2_grpc
 from shuke.tiering.v1 import policies_pb2 as policies
 from shuke.tiering.v1 import tiering_pb2 as pb
 from tests.running import Refusal, Running
 
 POLICIES = policies_pb2_grpc.PolicyServiceStub
 EVALUATIONS = tiering_pb2_grpc.EvaluationServiceStub
+BENEFITS = benefits_pb2_grpc.BenefitServiceStub
 MEMBERSHIPS = tiering_pb2_grpc.MembershipServiceStub
 ANALYTICS = tiering_pb2_grpc.AnalyticsServiceStub
 FEED = event_pb2_grpc.EventFeedServiceStub
 
 AUTHOR, REVIEWER, APPROVER, MANAGER = "S-AUTHOR", "S-REVIEWER", "S-APPROVER", "S-MANAGER"
-EXAMPLE = Path(__file__).parents[3] / "cli" / "example_policies" / "loyalty.json"
+EXAMPLES = Path(__file__).parents[3] / "cli" / "example_policies"
 LOYALTY = "schemes/loyalty"
 PATIENCE = 20.0
 
 M = TypeVar("M", bound=Message)
 
 
-def example() -> policies.Policy:
-    """Read the example policy."""
-    return json_format.Parse(EXAMPLE.read_text(encoding="utf-8"), policies.Policy())
+def example(kind: str = "loyalty") -> policies.Policy:
+    """Read an example policy."""
+    return json_format.Parse((EXAMPLES / f"{kind}.json").read_text(encoding="utf-8"), policies.Policy())
 
 
 def policy_of(ladder: Ladder, effective_date: date = FIRST_DAY) -> policies.Policy:

@@ -15,6 +15,8 @@ from google.protobuf.message import Message
 from chassis import wire
 from chassis.consumer import Consumer
 from chassis.database import Database
+from services.tiering.benefits.domain import Catalogue
+from services.tiering.benefits.repository import Catalogues
 from services.tiering.consumers import SOURCE, CustomerEvents
 from services.tiering.policies.repository import Policies
 from services.tiering.spend.domain import Day
@@ -22,7 +24,7 @@ from services.tiering.spend.tables import DAYS
 from services.tiering.tables import CURSORS, LOG
 from services.tiering.tests.clients import Tiering, policy_of, refused
 from services.tiering.tests.ladders import FIRST_DAY, LOYALTY
-from services.tiering.tests.owner import ANNA, BERT, CARLA, DORA, EPOCH, GBP, Owner, at, customer, refund, sale
+from services.tiering.tests.owner import ANNA, BERT, CARLA, DORA, EPOCH, Owner, at, customer, refund, sale
 from shuke.customer.v1 import events_pb2 as customer_events
 from shuke.event.v1 import event_pb2
 from shuke.options.v1 import options_pb2
@@ -40,8 +42,8 @@ def sums(database: Database) -> list[tuple[object, ...]]:
 
 def deliver(tiering: Tiering, events: Sequence[event_pb2.Event]) -> int:
     """Hand events to a second consumer of the same cursors, as another transport would."""
-    effect = CustomerEvents(LOG, Policies(lambda _: LOYALTY), GBP)
     base = tiering.running.service.foundation
+    effect = CustomerEvents(LOG, Policies(lambda _: LOYALTY), Catalogues(lambda _: Catalogue()), base.chain)
     return Consumer(base.database, CURSORS, SOURCE, effect, clock=base.clock, new_id=base.new_id).deliver(events, EPOCH)
 
 

@@ -17,6 +17,8 @@ from chassis import wire
 from chassis.calls import Calls
 from chassis.consumer import Consumer
 from chassis.operations import Running
+from services.tiering.benefits.convert import catalogue_of
+from services.tiering.benefits.repository import Catalogues
 from services.tiering.consumers import SOURCE, CustomerEvents
 from services.tiering.evaluations.rpc import EvaluationJob
 from services.tiering.policies.convert import ladder_of
@@ -289,9 +291,10 @@ def job_of(tiering: Tiering) -> EvaluationJob:
     base = tiering.running.service.foundation
     calls = Calls(base.database, REQUESTS, base.clock, base.new_id)
     policies = Policies(partial(ladder_of, currency=base.chain.money))
-    effect = CustomerEvents(LOG, policies, base.chain.money)
+    catalogues = Catalogues(partial(catalogue_of, currency=base.chain.money))
+    effect = CustomerEvents(LOG, policies, catalogues, base.chain)
     consumer = Consumer(base.database, CURSORS, SOURCE, effect, clock=base.clock, new_id=base.new_id)
-    return EvaluationJob(calls, base.database, LOG, policies, base.chain, consumer, tiering.owner)
+    return EvaluationJob(calls, base.database, LOG, policies, catalogues, base.chain, consumer, tiering.owner)
 
 
 def work(name: str, as_of: date, kill_at: pb.RunEvaluationMetadata.Stage.ValueType | None = None) -> Running:

@@ -48,6 +48,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: keeping a class is harder than entering it. Metadata: field."""
     SCHEME_UNKNOWN: _ErrorReason.ValueType  # 12
     """NOT_FOUND: no policy of this scheme was ever activated. Metadata: name."""
+    POLICY_KIND_WRONG: _ErrorReason.ValueType  # 30
+    """INVALID_ARGUMENT: the benefits under another key than "benefits", or other rules under that one. Metadata: field."""
+    BENEFIT_REPEATED: _ErrorReason.ValueType  # 31
+    """INVALID_ARGUMENT: a benefit's code stands twice. Metadata: field, code."""
+    BENEFIT_UNKNOWN: _ErrorReason.ValueType  # 32
+    """INVALID_ARGUMENT: a class adds a benefit that the catalogue does not hold. Metadata: field, code."""
+    BENEFIT_VALUE_WRONG: _ErrorReason.ValueType  # 33
+    """INVALID_ARGUMENT: a value that benefits of the kind do not have, or out of its range. Metadata: field, kind."""
+    FIRST_PURCHASE_ONCE: _ErrorReason.ValueType  # 34
+    """INVALID_ARGUMENT: a benefit of the first purchase that could be used more than once. Metadata: field."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "tiering.shuke". The values are the wire reasons."""
@@ -78,4 +88,14 @@ KEEP_ABOVE_ENTRY: ErrorReason.ValueType  # 11
 """INVALID_ARGUMENT: keeping a class is harder than entering it. Metadata: field."""
 SCHEME_UNKNOWN: ErrorReason.ValueType  # 12
 """NOT_FOUND: no policy of this scheme was ever activated. Metadata: name."""
+POLICY_KIND_WRONG: ErrorReason.ValueType  # 30
+"""INVALID_ARGUMENT: the benefits under another key than "benefits", or other rules under that one. Metadata: field."""
+BENEFIT_REPEATED: ErrorReason.ValueType  # 31
+"""INVALID_ARGUMENT: a benefit's code stands twice. Metadata: field, code."""
+BENEFIT_UNKNOWN: ErrorReason.ValueType  # 32
+"""INVALID_ARGUMENT: a class adds a benefit that the catalogue does not hold. Metadata: field, code."""
+BENEFIT_VALUE_WRONG: ErrorReason.ValueType  # 33
+"""INVALID_ARGUMENT: a value that benefits of the kind do not have, or out of its range. Metadata: field, kind."""
+FIRST_PURCHASE_ONCE: ErrorReason.ValueType  # 34
+"""INVALID_ARGUMENT: a benefit of the first purchase that could be used more than once. Metadata: field."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import date_pb2 as _date_pb2
 from google.type import money_pb2 as _money_pb2
 from shuke.options.v1 import options_pb2 as _options_pb2
+from shuke.tiering.v1 import benefits_pb2 as _benefits_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -61,7 +62,7 @@ Global___Metric: _TypeAlias = Metric  # noqa: Y015
 
 @_typing.final
 class Policy(_message.Message):
-    """Policy is one version of the rules of a scheme."""
+    """Policy is one version of the rules of a scheme, or of the catalogue of benefits."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -109,6 +110,7 @@ class Policy(_message.Message):
     EXAMPLE_FIELD_NUMBER: _builtins.int
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     LADDER_FIELD_NUMBER: _builtins.int
+    BENEFITS_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
     REVIEWER_FIELD_NUMBER: _builtins.int
@@ -117,7 +119,7 @@ class Policy(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name, "policies/{kind}/versions/{n}"; the kind is the key of the scheme."""
+    """Name, "policies/{kind}/versions/{n}"; the kind is the key of the scheme, or "benefits" for the catalogue."""
     description: _builtins.str
     """Description for people: what the version is for and what changed. At most 1,000 characters."""
     example: _builtins.bool
@@ -141,6 +143,10 @@ class Policy(_message.Message):
         """Ladder: the highest class whose conditions hold."""
 
     @_builtins.property
+    def benefits(self) -> _benefits_pb2.BenefitCatalogue:
+        """Benefits: the catalogue of the chain, kept as "policies/benefits" and nowhere else."""
+
+    @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Create time of the draft."""
 
@@ -156,6 +162,7 @@ class Policy(_message.Message):
         example: _builtins.bool = ...,
         effective_date: _date_pb2.Date | None = ...,
         ladder: Global___LadderPolicy | None = ...,
+        benefits: _benefits_pb2.BenefitCatalogue | None = ...,
         state: Global___Policy.State.ValueType = ...,
         author: _builtins.str = ...,
         reviewer: _builtins.str = ...,
@@ -164,11 +171,11 @@ class Policy(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "effective_date", b"effective_date", "ladder", b"ladder", "payload", b"payload", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["benefits", b"benefits", "create_time", b"create_time", "effective_date", b"effective_date", "ladder", b"ladder", "payload", b"payload", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "author", b"author", "create_time", b"create_time", "description", b"description", "effective_date", b"effective_date", "etag", b"etag", "example", b"example", "ladder", b"ladder", "name", b"name", "payload", b"payload", "reviewer", b"reviewer", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "author", b"author", "benefits", b"benefits", "create_time", b"create_time", "description", b"description", "effective_date", b"effective_date", "etag", b"etag", "example", b"example", "ladder", b"ladder", "name", b"name", "payload", b"payload", "reviewer", b"reviewer", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["ladder"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["ladder", "benefits"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
