@@ -16,11 +16,11 @@ def evaluation_to_proto(evaluation: Evaluation, ladder: Ladder, language: str) -
     """Write a run; `ladder` is the one that it graded by."""
     run, figures = evaluation.run, evaluation.figures
     return pb.Evaluation(
-        name=names.name("evaluations", run.id),
+        name=evaluation.name,
         scheme=names.name("schemes", run.scheme),
         as_of=wire.to_date(run.as_of),
         policy=f"policies/{run.scheme}/versions/{run.policy_version}",
-        applied=evaluation.applied,
+        applied=evaluation.apply_time is not None,
         known_through=[
             event_pb2.Cursor(partition=partition, position=position)
             for partition, position in sorted(evaluation.known_through.items())
@@ -32,6 +32,8 @@ def evaluation_to_proto(evaluation: Evaluation, ladder: Ladder, language: str) -
         down_count=figures.down_count,
         effective_time=wire.timestamp(run.effective_time),
         create_time=wire.timestamp(run.record_time),
+        apply_time=wire.timestamp(evaluation.apply_time),
+        revert_time=wire.timestamp(evaluation.revert_time),
     )
 
 
@@ -55,13 +57,12 @@ def membership_confirmed(run: Run, customer_id: str, class_key: str, ladder: Lad
 def evaluation_completed(evaluation: Evaluation) -> Change:
     """Tell that a run was applied."""
     run, figures = evaluation.run, evaluation.figures
-    name = names.name("evaluations", run.id)
     event = events_pb2.EvaluationCompleted(
-        evaluation=name,
+        evaluation=evaluation.name,
         scheme=names.name("schemes", run.scheme),
         as_of=wire.to_date(run.as_of),
         denominator=figures.denominator,
         up_count=figures.up_count,
         down_count=figures.down_count,
     )
-    return Change(name, name, event)
+    return Change(evaluation.name, evaluation.name, event)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
 
+from chassis import names
 from chassis.calendar import end_of_day
-from chassis.errors import NotFound, Problems
+from chassis.errors import FailedPrecondition, NotFound, Problems
 from services.tiering.policies.domain import NO_RANK, Ladder
 
 
@@ -15,6 +16,30 @@ class EvaluationNotFound(NotFound):
     """There is no such run. Metadata: name."""
 
     reason = "EVALUATION_NOT_FOUND"
+
+
+class EvaluationApplied(FailedPrecondition):
+    """The run took effect before. Metadata: name."""
+
+    reason = "EVALUATION_APPLIED"
+
+
+class EvaluationNotApplied(FailedPrecondition):
+    """The run is not in effect. Metadata: name."""
+
+    reason = "EVALUATION_NOT_APPLIED"
+
+
+class EvaluationStale(FailedPrecondition):
+    """What the run found no longer holds. Metadata: name."""
+
+    reason = "EVALUATION_STALE"
+
+
+class EvaluationNotNewest(FailedPrecondition):
+    """Another run of the scheme was applied later. Metadata: name, newest."""
+
+    reason = "EVALUATION_NOT_NEWEST"
 
 
 def check_as_of(problems: Problems, as_of: date, today: date) -> None:
@@ -70,12 +95,43 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A run that is done; one that was not applied moved nobody."""
+    """A run that is done; one that was not applied moved nobody. Instants are microseconds."""
 
     run: Run
-    applied: bool
+    apply_time: int | None  # when it took effect
+    revert_time: int | None  # when it was taken back
     known_through: Mapping[int, int]  # by partition, the position up to which the owner's events had been read
     figures: Figures
+
+    @property
+    def name(self) -> str:
+        """Answer the resource name."""
+        return names.name("evaluations", self.run.id)
+
+
+def check_appliable(evaluation: Evaluation, newest: Evaluation | None) -> None:
+    """Refuse to apply a run that was applied, or that another one has overtaken.
+
+    `newest` is the run of the scheme in effect that was applied last.
+    """
+    if evaluation.apply_time is not None:
+        raise EvaluationApplied(name=evaluation.name)
+    if newest is not None and (newest.apply_time or 0) > evaluation.run.record_time:
+        raise EvaluationStale(name=evaluation.name)
+
+
+def check_same(evaluation: Evaluation, again: Evaluation) -> None:
+    """Refuse to apply a run when grading its day again, by the policy in force now, does not give the same figures."""
+    if (evaluation.run.policy_version, evaluation.figures) != (again.run.policy_version, again.figures):
+        raise EvaluationStale(name=evaluation.name)
+
+
+def check_revertible(evaluation: Evaluation, newest: Evaluation | None) -> None:
+    """Refuse to revert a run that is not in effect, or was not applied last: others rest on what it gave."""
+    if evaluation.apply_time is None or evaluation.revert_time is not None:
+        raise EvaluationNotApplied(name=evaluation.name)
+    if newest is not None and newest.run.id != evaluation.run.id:
+        raise EvaluationNotNewest(name=evaluation.name, newest=newest.name)
 
 
 def figures(ladder: Ladder, outcomes: Mapping[Outcome, int]) -> Figures:

@@ -13,7 +13,7 @@ from chassis.database import Tx
 from services.tiering.evaluations.domain import Evaluation, Figures, Outcome, Run
 from services.tiering.evaluations.tables import EVALUATIONS, GRADES, MOVES, WORK
 from services.tiering.memberships.domain import Cause
-from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN
+from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN, STANDS
 from services.tiering.spend.tables import SPENDERS
 from services.tiering.tables import CURSORS
 
@@ -87,7 +87,8 @@ def find_moves_back(tx: Tx, run: Run, later: int, then: sa.Subquery) -> None:
     where it belongs; about all others it has said, by moving them not, that they stay what they were.
     """
     same = (MOVEMENTS.c.scheme == run.scheme, MOVEMENTS.c.customer_id == GRADES.c.customer_id)
-    moved_then = sa.exists().where(*same, MOVEMENTS.c.effective_time == later, MOVEMENTS.c.evaluation_id != NO_RUN)
+    of_run = (MOVEMENTS.c.effective_time == later, MOVEMENTS.c.evaluation_id != NO_RUN, STANDS)
+    moved_then = sa.exists().where(*same, *of_run)
     back = _move(run, later, GRADES.c.to_class, then.c.to_class, current=False).select_from(
         GRADES.outerjoin(then, then.c.customer_id == GRADES.c.customer_id)
     )
@@ -144,11 +145,24 @@ def count(tx: Tx, query: sa.Select[Any]) -> int:
 
 
 def next_run(tx: Tx, run: Run) -> int | None:
-    """Find when the next applied run of a later day takes effect. By `ix_evaluations_scheme`."""
+    """Find when the next run of a later day, of those in effect, takes effect. By `ix_evaluations_scheme`."""
     column = EVALUATIONS.c
-    later = (column.scheme == run.scheme, column.applied, column.effective_time > run.effective_time)
+    later = (*_in_effect(run.scheme), column.effective_time > run.effective_time)
     time: int | None = tx.scalar(sa.select(sa.func.min(column.effective_time)).where(*later))
     return time
+
+
+def newest(tx: Tx, scheme: str) -> Evaluation | None:
+    """Find, of a scheme's runs in effect, the one that was applied last. By `ix_evaluations_scheme`."""
+    column = EVALUATIONS.c
+    order = (column.apply_time.desc(), column.id.desc())
+    row = tx.execute(sa.select(EVALUATIONS).where(*_in_effect(scheme)).order_by(*order).limit(1)).one_or_none()
+    return None if row is None else _evaluation(row)
+
+
+def _in_effect(scheme: str) -> tuple[sa.ColumnElement[bool], ...]:
+    column = EVALUATIONS.c
+    return column.scheme == scheme, column.apply_time.is_not(None), column.revert_time.is_(None)
 
 
 def add(tx: Tx, evaluation: Evaluation) -> None:
@@ -159,9 +173,10 @@ def add(tx: Tx, evaluation: Evaluation) -> None:
         "scheme": run.scheme,
         "as_of": run.as_of,
         "policy_version": run.policy_version,
-        "applied": evaluation.applied,
         "effective_time": run.effective_time,
         "create_time": run.record_time,
+        "apply_time": evaluation.apply_time,
+        "revert_time": evaluation.revert_time,
         "known_through": json.dumps(evaluation.known_through),
         "class_counts": json.dumps(figures.class_counts),
         "denominator": figures.denominator,
@@ -170,6 +185,16 @@ def add(tx: Tx, evaluation: Evaluation) -> None:
         "down_count": figures.down_count,
     }
     tx.execute(sa.insert(EVALUATIONS).values(row))
+
+
+def save(tx: Tx, evaluation: Evaluation) -> None:
+    """Write down that a run was applied or reverted, and what it then knew. By the primary key."""
+    values = {
+        "apply_time": evaluation.apply_time,
+        "revert_time": evaluation.revert_time,
+        "known_through": json.dumps(evaluation.known_through),
+    }
+    tx.execute(sa.update(EVALUATIONS).where(EVALUATIONS.c.id == evaluation.run.id).values(values))
 
 
 def find(tx: Tx, evaluation: str) -> Evaluation | None:
@@ -191,4 +216,4 @@ def _evaluation(row: sa.Row[Any]) -> Evaluation:
     counts = tuple((key, count) for key, count in json.loads(row.class_counts))
     figures = Figures(row.denominator, counts, row.none_count, row.up_count, row.down_count)
     known = {int(partition): position for partition, position in json.loads(row.known_through).items()}
-    return Evaluation(run, row.applied, known, figures)
+    return Evaluation(run, row.apply_time, row.revert_time, known, figures)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import date
 from typing import Protocol
 
 from google.longrunning import operations_pb2
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
 
 from chassis import names, wire
 from chassis.calendar import day_of
@@ -29,13 +33,17 @@ from services.tiering.evaluations.domain import (
     EvaluationNotFound,
     Plan,
     Run,
+    check_appliable,
     check_as_of,
+    check_revertible,
+    check_same,
     effective_time,
     figures,
 )
 from services.tiering.grading.repository import grades
 from services.tiering.memberships import repository as memberships
-from services.tiering.memberships.convert import membership_changed, movement_to_proto
+from services.tiering.memberships.convert import Benefits, membership_changed, movement_to_proto
+from services.tiering.memberships.domain import Movement
 from services.tiering.policies.domain import Ladder
 from services.tiering.policies.repository import Policies
 from shuke.tiering.v1 import tiering_pb2 as pb
@@ -46,6 +54,7 @@ PAUSE = 0.02
 LANGUAGE = "zh-CN"
 
 Metadata = pb.RunEvaluationMetadata
+Changes = Generator[list[Change], None, None]
 
 
 class Report(Protocol):
@@ -53,6 +62,14 @@ class Report(Protocol):
 
     def __call__(self, stage: Metadata.Stage.ValueType, done: int = 0, total: int = 0) -> None:
         """Tell the stage, and how many of its units are done."""
+
+
+def existing(tx: Tx, name: str) -> Evaluation:
+    """Read a run, or raise `EvaluationNotFound`."""
+    evaluation = repository.find(tx, names.identity(name))
+    if evaluation is None:
+        raise EvaluationNotFound(name=name)
+    return evaluation
 
 
 class EvaluationService:
@@ -84,15 +101,22 @@ class EvaluationService:
             check_as_of(problems, as_of, day_of(now, self.zone))
             problems.refuse()
             self.policies.in_force(tx, scheme, as_of)
-            progress = Metadata(scheme=request.scheme, as_of=request.as_of, stage=Metadata.WAITING)
-            return self.operations.start(tx, KIND, scheme, request, progress, now, new_id)
+            return self._start(tx, scheme, as_of, request, now, new_id)
 
         return self.calls.once(call, request, operations_pb2.Operation, work)
+
+    def ApplyEvaluation(self, request: pb.ApplyEvaluationRequest, call: Call) -> operations_pb2.Operation:
+        """Start to let a run take effect that was not applied."""
+        return self._later(request, call, check_appliable)
+
+    def RevertEvaluation(self, request: pb.RevertEvaluationRequest, call: Call) -> operations_pb2.Operation:
+        """Start to take back the run that was applied last."""
+        return self._later(request, call, check_revertible)
 
     def GetEvaluation(self, request: pb.GetEvaluationRequest, call: Call) -> pb.Evaluation:
         """Answer one run."""
         with self.database.read() as tx:
-            return self._to_proto(tx, self._find(tx, request.name), call)
+            return self._to_proto(tx, existing(tx, request.name), call)
 
     def ListEvaluations(self, request: pb.ListEvaluationsRequest, call: Call) -> pb.ListEvaluationsResponse:
         """List the runs of a scheme, the newest first."""
@@ -108,28 +132,73 @@ class EvaluationService:
     def ListMovements(self, request: pb.ListMovementsRequest, call: Call) -> pb.ListMovementsResponse:
         """List the movements that a run made."""
         size, cursor = page_size(request.page_size), self.pager.cursor(request)
-        after = (str(cursor[0]), int(cursor[1])) if cursor else None
+        after = (str(cursor[0]), int(cursor[1]), int(cursor[2])) if cursor else None
         with self.database.read() as tx:
-            evaluation = self._find(tx, request.parent)
+            evaluation = existing(tx, request.parent)
             found = memberships.list_of_run(tx, evaluation.run.id, after=after, limit=size + 1)
         page, more = self.pager.page(
-            request, found, size, lambda movement: [movement.customer, movement.effective_time]
+            request, found, size, lambda one: [one.customer, one.effective_time, one.record_time]
         )
         return pb.ListMovementsResponse(movements=map(movement_to_proto, page), next_page_token=more)
 
-    def _find(self, tx: Tx, name: str) -> Evaluation:
-        evaluation = repository.find(tx, names.identity(name))
-        if evaluation is None:
-            raise EvaluationNotFound(name=name)
-        return evaluation
+    def _later(
+        self,
+        request: pb.ApplyEvaluationRequest | pb.RevertEvaluationRequest,
+        call: Call,
+        check: Callable[[Evaluation, Evaluation | None], None],
+    ) -> operations_pb2.Operation:
+        """Start what is to be done with a run; the job checks once more, when nothing comes in between."""
+
+        def work(tx: Tx, now: int, new_id: NewId) -> operations_pb2.Operation:
+            evaluation = existing(tx, request.name)
+            run = evaluation.run
+            check(evaluation, repository.newest(tx, run.scheme))
+            return self._start(tx, run.scheme, run.as_of, request, now, new_id)
+
+        return self.calls.once(call, request, operations_pb2.Operation, work)
+
+    def _start(
+        self, tx: Tx, scheme: str, as_of: date, request: Message, now: int, new_id: NewId
+    ) -> operations_pb2.Operation:
+        # What is asked for is kept with its type: of one scheme no two operations of any of the types go on at once.
+        asked = Any()
+        asked.Pack(request)
+        waiting = progress(scheme, as_of, Metadata.WAITING)
+        return self.operations.start(tx, KIND, scheme, asked, waiting, now, new_id)
 
     def _to_proto(self, tx: Tx, evaluation: Evaluation, call: Call) -> pb.Evaluation:
         policy = self.policies.version(tx, evaluation.run.scheme, evaluation.run.policy_version)
         return convert.evaluation_to_proto(evaluation, policy.ladder, call.language)
 
 
+def progress(scheme: str, as_of: date, stage: Metadata.Stage.ValueType, done: int = 0, total: int = 0) -> Metadata:
+    """Write how far a run has come."""
+    return Metadata(
+        scheme=names.name("schemes", scheme), as_of=wire.to_date(as_of), stage=stage, done=done, total=total
+    )
+
+
+def reporter(running: Running, scheme: str, as_of: date) -> Report:
+    """Make what tells an operation's progress."""
+
+    def report(stage: Metadata.Stage.ValueType, done: int = 0, total: int = 0) -> None:
+        running.report(progress(scheme, as_of, stage, done, total))
+
+    return report
+
+
+def changed(movements: Generator[list[Movement], None, None], ladder: Ladder, benefits: Benefits) -> Changes:
+    """Tell of movements, a chunk at a time."""
+    with closing(movements) as chunks:
+        for chunk in chunks:
+            yield [membership_changed(movement, ladder, benefits) for movement in chunk]
+
+
 class EvaluationJob:
-    """Carries a run out: reads the events that came before it, grades everybody, and tells every customer."""
+    """Carries out what was asked for: a run, or to apply or revert one.
+
+    A run reads the events that came before it, grades everybody, and tells every customer.
+    """
 
     def __init__(
         self,
@@ -152,22 +221,84 @@ class EvaluationJob:
         self.feed = feed
 
     def __call__(self, running: Running) -> pb.Evaluation:
-        """Do the run; one that was interrupted begins again, one that had committed answers what it found."""
-        request = pb.RunEvaluationRequest.FromString(running.request)
+        """Do what was asked for; work that was interrupted begins again, work that had committed answers what is."""
+        request = Any.FromString(running.request)
+        run, apply, revert = pb.RunEvaluationRequest(), pb.ApplyEvaluationRequest(), pb.RevertEvaluationRequest()
+        if request.Unpack(run):
+            return self._run(run, running)
+        if request.Unpack(apply):
+            return self._apply(apply, running)
+        request.Unpack(revert)
+        return self._revert(revert, running)
+
+    def _run(self, request: pb.RunEvaluationRequest, running: Running) -> pb.Evaluation:
+        report = reporter(running, names.identity(request.scheme), wire.read_date(Problems(), "as_of", request.as_of))
         # The run has the operation's own id, so that doing the operation again does not make a second run.
         evaluation_id = names.identity(running.name).partition("-")[2]
 
-        def report(stage: Metadata.Stage.ValueType, done: int = 0, total: int = 0) -> None:
-            running.report(Metadata(scheme=request.scheme, as_of=request.as_of, stage=stage, done=done, total=total))
+        def work(tx: Tx, now: int, new_id: NewId) -> Evaluation:
+            evaluation = self._grade(tx, self._plan(tx, evaluation_id, request, now), new_id, report)
+            repository.add(tx, evaluation)
+            return evaluation
 
         with self.database.read() as tx:
-            evaluation = repository.find(tx, evaluation_id)
-        if evaluation is None:
+            found = repository.find(tx, evaluation_id)
+        if found is None:
             self._read_events(report)
             report(Metadata.GRADING)
-            evaluation = self.calls.transact(
-                lambda tx, now, new_id: self._run(tx, self._plan(tx, evaluation_id, request, now), new_id, report)
-            )
+            found = self.calls.transact(work)
+        return self._done(found, report)
+
+    def _apply(self, request: pb.ApplyEvaluationRequest, running: Running) -> pb.Evaluation:
+        with self.database.read() as tx:
+            found = existing(tx, request.name)
+        report = reporter(running, found.run.scheme, found.run.as_of)
+
+        def work(tx: Tx, now: int, new_id: NewId) -> Evaluation:
+            run = found.run
+            check_appliable(existing(tx, request.name), repository.newest(tx, run.scheme))
+            policy = self.policies.in_force(tx, run.scheme, run.as_of)
+            again = replace(run, policy_version=policy.version, record_time=now)
+            evaluation = self._grade(tx, Plan(again, policy.ladder, applied=True), new_id, report)
+            check_same(found, evaluation)
+            applied = replace(evaluation, run=run)
+            repository.save(tx, applied)
+            return applied
+
+        if found.apply_time is None:
+            self._read_events(report)
+            report(Metadata.GRADING)
+            found = self.calls.transact(work)
+        return self._done(found, report)
+
+    def _revert(self, request: pb.RevertEvaluationRequest, running: Running) -> pb.Evaluation:
+        with self.database.read() as tx:
+            found = existing(tx, request.name)
+        report = reporter(running, found.run.scheme, found.run.as_of)
+
+        def work(tx: Tx, now: int, new_id: NewId) -> Evaluation:
+            run = found.run
+            repository.hold_cursors(tx, self.consumer.source)
+            check_revertible(existing(tx, request.name), repository.newest(tx, run.scheme))
+            memberships.revert(tx, run.scheme, run.id, run.effective_time, now)
+            # What holds at present rests on the run unless one of a later day is in effect.
+            if repository.next_run(tx, run) is None:
+                ladder, back = (
+                    self.policies.version(tx, run.scheme, run.policy_version).ladder,
+                    memberships.back(run.id),
+                )
+                told = changed(memberships.stream(tx, back), ladder, self._benefits(tx, run, ladder, now))
+                self._tell(tx, told, repository.count(tx, back), now, new_id, report)
+            reverted = replace(found, revert_time=now)
+            repository.save(tx, reverted)
+            return reverted
+
+        if found.revert_time is None:
+            report(Metadata.GRADING)
+            found = self.calls.transact(work)
+        return self._done(found, report)
+
+    def _done(self, evaluation: Evaluation, report: Report) -> pb.Evaluation:
         run, handled = evaluation.run, evaluation.figures.denominator
         # It has taken effect, so that it is too late to cancel it.
         with suppress(Cancelled):
@@ -200,7 +331,7 @@ class EvaluationJob:
         run = Run(evaluation_id, policy.scheme, as_of, policy.version, effective_time(as_of, self.zone), now)
         return Plan(run, policy.ladder, applied=not request.HasField("apply") or request.apply)
 
-    def _run(self, tx: Tx, plan: Plan, new_id: NewId, report: Report) -> Evaluation:
+    def _grade(self, tx: Tx, plan: Plan, new_id: NewId, report: Report) -> Evaluation:
         """Grade and apply in one transaction, during which no event comes in."""
         run, ladder = plan.run, plan.ladder
         known_through = repository.hold_cursors(tx, self.consumer.source)
@@ -211,14 +342,14 @@ class EvaluationJob:
                 memberships.add_all(tx, repository.moves(None))
             held = memberships.held(run.scheme, run.effective_time)
             outcomes = repository.keep_grades(tx, grades(ladder, run.as_of, held))
-            evaluation = Evaluation(run, plan.applied, known_through, figures(ladder, outcomes))
+            apply_time = run.record_time if plan.applied else None
+            evaluation = Evaluation(run, apply_time, None, known_through, figures(ladder, outcomes))
             if plan.applied:
                 current = self._move(tx, run)
                 self._announce(tx, evaluation, ladder, new_id, report, current=current)
                 trial.commit()
             else:
                 trial.rollback()
-        repository.add(tx, evaluation)
         return evaluation
 
     def _move(self, tx: Tx, run: Run) -> bool:
@@ -239,29 +370,34 @@ class EvaluationJob:
         self, tx: Tx, evaluation: Evaluation, ladder: Ladder, new_id: NewId, report: Report, *, current: bool
     ) -> None:
         """Tell whose class changed and, where the run is of the present, whose was confirmed; then of the run."""
-        now, done = evaluation.run.record_time, 0
-        total = repository.count(tx, repository.current_moves())
-        if current:
-            total += repository.count(tx, repository.confirmed())
-        with closing(self._changes(tx, evaluation.run, ladder, current=current)) as chunks:
+        run = evaluation.run
+        benefits = self._benefits(tx, run, ladder, run.record_time)
+        moved, confirmed = repository.current_moves(), repository.confirmed()
+        total = repository.count(tx, moved) + (repository.count(tx, confirmed) if current else 0)
+
+        def changes() -> Changes:
+            yield from changed(memberships.stream(tx, moved), ladder, benefits)
+            if current:
+                with closing(memberships.chunks(tx, confirmed)) as chunks:
+                    for rows in chunks:
+                        yield [
+                            convert.membership_confirmed(run, row.customer_id, row.to_class, ladder, benefits)
+                            for row in rows
+                        ]
+
+        self._tell(tx, changes(), total, run.record_time, new_id, report)
+        self.log.add(tx, [convert.evaluation_completed(evaluation)], run.record_time, new_id)
+
+    def _benefits(self, tx: Tx, run: Run, ladder: Ladder, now: int) -> Benefits:
+        catalogue = self.catalogues.in_force(tx, day_of(now, self.zone)).catalogue
+        return display_names(catalogue, run.scheme, ladder)
+
+    def _tell(self, tx: Tx, told: Changes, total: int, now: int, new_id: NewId, report: Report) -> None:
+        done = 0
+        with closing(told) as chunks:
             for changes in chunks:
                 self.log.add(tx, changes, now, new_id)
                 done += len(changes)
                 # SQLite has one writer, and that is this transaction: nothing can be reported before its end.
                 if not self.database.sqlite:
                     report(Metadata.ANNOUNCING, done, total)
-        self.log.add(tx, [convert.evaluation_completed(evaluation)], now, new_id)
-
-    def _changes(self, tx: Tx, run: Run, ladder: Ladder, *, current: bool) -> Generator[list[Change], None, None]:
-        catalogue = self.catalogues.in_force(tx, day_of(run.record_time, self.zone)).catalogue
-        benefits = display_names(catalogue, run.scheme, ladder)
-        with closing(memberships.stream(tx, repository.current_moves())) as chunks:
-            for movements in chunks:
-                yield [membership_changed(movement, ladder, benefits) for movement in movements]
-        if current:
-            with closing(memberships.chunks(tx, repository.confirmed())) as found:
-                for rows in found:
-                    yield [
-                        convert.membership_confirmed(run, row.customer_id, row.to_class, ladder, benefits)
-                        for row in rows
-                    ]

@@ -15,9 +15,10 @@ EVALUATIONS = sa.Table(
     sa.Column("scheme", Text, nullable=False),
     sa.Column("as_of", sa.Date, nullable=False),
     sa.Column("policy_version", sa.Integer, nullable=False),
-    sa.Column("applied", sa.Boolean, nullable=False),
     sa.Column("effective_time", sa.BigInteger, nullable=False),
     sa.Column("create_time", sa.BigInteger, nullable=False),
+    sa.Column("apply_time", sa.BigInteger),
+    sa.Column("revert_time", sa.BigInteger),
     # Positions that had been read, by partition, and customers per class, the lowest class first: JSON.
     sa.Column("known_through", sa.Text, nullable=False),
     sa.Column("class_counts", sa.Text, nullable=False),

@@ -25,6 +25,7 @@ class Cause(StrEnum):
     FIRST_PURCHASE = "FIRST_PURCHASE"
     EVALUATION = "EVALUATION"
     CORRECTION = "CORRECTION"
+    REVERT = "REVERT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Movement:
     cause: Cause
     effective_time: int  # from when the class holds
     record_time: int  # when that became known
-    evaluation: str | None = None  # the run's id, of movements that a run made
+    evaluation: str | None = None  # the run's id, of movements that a run made, or that its revert made
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,12 @@ def deciding(movements: Iterable[Movement], time: int) -> Movement | None:
       1. if runs made any, the one with the greatest (effective_time, record_time, evaluation) decides;
       2. otherwise the one with the smallest (effective_time, record_time): the first purchase, as corrected.
     So a first purchase never outranks a run: not when it is recorded late, and not when it takes effect after the run,
-    as for a sale made after midnight that still counts on the business date before.
+    as for a sale made after midnight that still counts on the business date before. Of a run that was reverted nothing
+    counts any more, the reverting movement included: that one tells how the customer came back.
     """
-    effective = [movement for movement in movements if movement.effective_time <= time]
+    known = list(movements)
+    reverted = {movement.evaluation for movement in known if movement.cause is Cause.REVERT}
+    effective = [one for one in known if one.effective_time <= time and one.evaluation not in reverted]
     of_runs = [movement for movement in effective if movement.cause is Cause.EVALUATION]
     if of_runs:
         return max(of_runs, key=lambda one: (one.effective_time, one.record_time, one.evaluation or ""))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from chassis.database import Tx, upsert
 from services.tiering.memberships.domain import Cause, Movement, Standing
-from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN, OF_RUN
+from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN, OF_RUN, STANDS
 
 CHUNK = 2000
 
@@ -95,6 +95,16 @@ def _follow(tx: Tx, moves: sa.Select[Any] | None = None) -> sa.Insert:
     return statement.on_conflict_do_update(index_elements=["scheme", "customer_id"], set_=changed)
 
 
+# The movement that decides comes first: the SQL of `domain.deciding`.
+OF_A_RUN = MOVEMENTS.c.evaluation_id != NO_RUN
+DECIDING = (
+    sa.case((OF_A_RUN, 0), else_=1),
+    sa.case((OF_A_RUN, -MOVEMENTS.c.effective_time), else_=MOVEMENTS.c.effective_time),
+    sa.case((OF_A_RUN, -MOVEMENTS.c.record_time), else_=MOVEMENTS.c.record_time),
+    MOVEMENTS.c.evaluation_id.desc(),
+)
+
+
 def held(scheme: str, time: int) -> sa.Subquery:
     """Find for all members the class that holds at a time: rows of customer_id and to_class, NULL for none.
 
@@ -103,19 +113,71 @@ def held(scheme: str, time: int) -> sa.Subquery:
     primary keys.
     """
     column, member = MOVEMENTS.c, MEMBERS.c
-    of_run = column.evaluation_id != NO_RUN
-    order = (
-        sa.case((of_run, 0), else_=1),
-        sa.case((of_run, -column.effective_time), else_=column.effective_time),
-        sa.case((of_run, -column.record_time), else_=column.record_time),
-        column.evaluation_id.desc(),
-    )
     mine = (column.scheme == scheme, column.customer_id == member.customer_id, column.effective_time <= time)
-    earlier = sa.select(column.to_class).where(*mine).order_by(*order).limit(1).scalar_subquery()
+    earlier = sa.select(column.to_class).where(*mine, STANDS).order_by(*DECIDING).limit(1).scalar_subquery()
     to_class = sa.case(
         (member.since_time <= time, member.class_key), (member.evaluation_id == NO_RUN, sa.null()), else_=earlier
     )
     return sa.select(member.customer_id, to_class.label("to_class")).where(member.scheme == scheme).subquery("held")
+
+
+def revert(tx: Tx, scheme: str, evaluation: str, effective_time: int, now: int) -> None:
+    """Add the movements that undo a run, and let members stand where they do without it. By `ix_movements_run`.
+
+    `effective_time` is the run's own: from then on the classes hold that held without it.
+    """
+    made, column = MOVEMENTS.alias("made"), MOVEMENTS.c
+    mine = (column.scheme == scheme, column.customer_id == made.c.customer_id, column.effective_time <= effective_time)
+    without = (
+        sa.select(column.to_class)
+        .where(*mine, column.evaluation_id != evaluation, STANDS)
+        .order_by(*DECIDING)
+        .limit(1)
+        .scalar_subquery()
+    )
+    back = sa.select(
+        *(made.c.scheme, made.c.customer_id, made.c.effective_time, made.c.evaluation_id),
+        *(made.c.to_class, without, sa.literal(Cause.REVERT.value), sa.literal(now)),
+    ).where(made.c.evaluation_id == evaluation, made.c.effective_time == effective_time)
+    tx.execute(sa.insert(MOVEMENTS).from_select(list(MOVEMENTS.c), back))
+    moved = sa.select(made.c.customer_id).where(made.c.evaluation_id == evaluation)
+    tx.execute(sa.delete(MEMBERS).where(MEMBERS.c.scheme == scheme, MEMBERS.c.customer_id.in_(moved)))
+    tx.execute(sa.insert(MEMBERS).from_select(list(MEMBERS.c), _members(scheme, moved)))
+
+
+def _members(scheme: str, customers: sa.Select[Any]) -> sa.Select[Any]:
+    """Find what members are by their movements alone. By the primary key of `movements`."""
+    column = MOVEMENTS.c
+    place = sa.func.row_number().over(partition_by=column.customer_id, order_by=DECIDING).label("place")
+    began = sa.func.min(column.effective_time).over(partition_by=column.customer_id).label("began_time")
+    ranked = (
+        sa.select(*column, place, began)
+        .where(column.scheme == scheme, column.customer_id.in_(customers), STANDS)
+        .subquery("ranked")
+        .c
+    )
+    return sa.select(
+        *(ranked.scheme, ranked.customer_id, ranked.to_class, ranked.effective_time),
+        *(ranked.record_time, ranked.evaluation_id, ranked.began_time),
+    ).where(ranked.place == 1)
+
+
+def back(evaluation: str) -> sa.Select[Any]:
+    """Ask for what the revert of a run means at present, in the columns of `movements`: to the class held, since when.
+
+    By `ix_movements_run` and the primary key of `members`.
+    """
+    column, member = MOVEMENTS.c, MEMBERS.c
+    same = sa.and_(member.scheme == column.scheme, member.customer_id == column.customer_id)
+    since = sa.func.coalesce(member.since_time, column.effective_time)
+    return (
+        sa.select(
+            *(column.scheme, column.customer_id, since.label("effective_time"), column.evaluation_id),
+            *(column.from_class, member.class_key.label("to_class"), column.cause, column.record_time),
+        )
+        .select_from(MOVEMENTS.outerjoin(MEMBERS, same))
+        .where(column.evaluation_id == evaluation, column.cause == Cause.REVERT.value)
+    )
 
 
 def movements(tx: Tx, scheme: str, customer: str) -> list[Movement]:
@@ -124,9 +186,11 @@ def movements(tx: Tx, scheme: str, customer: str) -> list[Movement]:
     return [_movement(row) for row in tx.execute(query)]
 
 
-def list_history(tx: Tx, scheme: str, customer: str, *, before: tuple[int, str] | None, limit: int) -> list[Movement]:
+def list_history(
+    tx: Tx, scheme: str, customer: str, *, before: tuple[int, int, str] | None, limit: int
+) -> list[Movement]:
     """List a customer's movements, the latest effective time first. By the primary key of `movements`."""
-    order = (MOVEMENTS.c.effective_time, MOVEMENTS.c.evaluation_id)
+    order = (MOVEMENTS.c.effective_time, MOVEMENTS.c.record_time, MOVEMENTS.c.evaluation_id)
     query = sa.select(MOVEMENTS).where(MOVEMENTS.c.scheme == scheme, MOVEMENTS.c.customer_id == customer)
     if before is not None:
         query = query.where(sa.tuple_(*order) < sa.tuple_(*before))
@@ -134,9 +198,9 @@ def list_history(tx: Tx, scheme: str, customer: str, *, before: tuple[int, str] 
     return [_movement(row) for row in tx.execute(query)]
 
 
-def list_of_run(tx: Tx, evaluation: str, *, after: tuple[str, int] | None, limit: int) -> list[Movement]:
-    """List the movements that a run made, in the order of the customers. By `ix_movements_run`."""
-    order = (MOVEMENTS.c.customer_id, MOVEMENTS.c.effective_time)
+def list_of_run(tx: Tx, evaluation: str, *, after: tuple[str, int, int] | None, limit: int) -> list[Movement]:
+    """List the movements that a run and its revert made, in the order of the customers. By `ix_movements_run`."""
+    order = (MOVEMENTS.c.customer_id, MOVEMENTS.c.effective_time, MOVEMENTS.c.record_time)
     query = sa.select(MOVEMENTS).where(MOVEMENTS.c.evaluation_id == evaluation, OF_RUN)
     if after is not None:
         query = query.where(sa.tuple_(*order) > sa.tuple_(*after))

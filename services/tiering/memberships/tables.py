@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from chassis.database import Text
+from services.tiering.memberships.domain import Cause
 from services.tiering.tables import METADATA
 
 # What stands for the run of a movement that no run made.
@@ -21,12 +22,24 @@ MOVEMENTS = sa.Table(
     sa.Column("from_class", Text),
     sa.Column("to_class", Text),
     sa.Column("cause", Text, nullable=False),
-    sa.Column("record_time", sa.BigInteger, nullable=False),
+    sa.Column("record_time", sa.BigInteger, primary_key=True, autoincrement=False),
 )
 # A literal, not a parameter: only then does a planner see that the partial index fits.
 OF_RUN = sa.text("evaluation_id <> ''")
-by_run = (MOVEMENTS.c.evaluation_id, MOVEMENTS.c.customer_id, MOVEMENTS.c.effective_time)
+by_run = (
+    *(MOVEMENTS.c.evaluation_id, MOVEMENTS.c.customer_id),
+    *(MOVEMENTS.c.effective_time, MOVEMENTS.c.record_time),
+)
 sa.Index("ix_movements_run", *by_run, sqlite_where=OF_RUN, postgresql_where=OF_RUN)
+
+# Whether a movement counts: the run that made it was not reverted.
+REVERTS = MOVEMENTS.alias("reverts")
+STANDS = ~sa.exists().where(
+    REVERTS.c.scheme == MOVEMENTS.c.scheme,
+    REVERTS.c.customer_id == MOVEMENTS.c.customer_id,
+    REVERTS.c.evaluation_id == MOVEMENTS.c.evaluation_id,
+    REVERTS.c.cause == Cause.REVERT.value,
+)
 
 # Of each customer with movements the one that decides at present, as `domain.deciding` finds it, and when all began.
 MEMBERS = sa.Table(

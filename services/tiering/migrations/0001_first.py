@@ -23,9 +23,10 @@ def upgrade() -> None:
         sa.Column("scheme", Text(), nullable=False),
         sa.Column("as_of", sa.Date(), nullable=False),
         sa.Column("policy_version", sa.Integer(), nullable=False),
-        sa.Column("applied", sa.Boolean(), nullable=False),
         sa.Column("effective_time", sa.BigInteger(), nullable=False),
         sa.Column("create_time", sa.BigInteger(), nullable=False),
+        sa.Column("apply_time", sa.BigInteger(), nullable=True),
+        sa.Column("revert_time", sa.BigInteger(), nullable=True),
         sa.Column("known_through", sa.Text(), nullable=False),
         sa.Column("class_counts", sa.Text(), nullable=False),
         sa.Column("denominator", sa.BigInteger(), nullable=False),
@@ -56,13 +57,15 @@ def upgrade() -> None:
         sa.Column("from_class", Text(), nullable=True),
         sa.Column("to_class", Text(), nullable=True),
         sa.Column("cause", Text(), nullable=False),
-        sa.Column("record_time", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("scheme", "customer_id", "effective_time", "evaluation_id", name="pk_movements"),
+        sa.Column("record_time", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "scheme", "customer_id", "effective_time", "evaluation_id", "record_time", name="pk_movements"
+        ),
     )
     op.create_index(
         "ix_movements_run",
         "movements",
-        ["evaluation_id", "customer_id", "effective_time"],
+        ["evaluation_id", "customer_id", "effective_time", "record_time"],
         unique=False,
         sqlite_where=sa.text("evaluation_id <> ''"),
         postgresql_where=sa.text("evaluation_id <> ''"),

@@ -128,6 +128,20 @@ class Tiering:
         answer: operations_pb2.Operation = self.running.call(EVALUATIONS, "RunEvaluation", request)
         return answer
 
+    def start_later(self, verb: str, name: str, request_id: str = "") -> operations_pb2.Operation:
+        """Start to Apply or Revert a run."""
+        request = getattr(pb, f"{verb}EvaluationRequest")(name=name, request_id=request_id)
+        answer: operations_pb2.Operation = self.running.call(EVALUATIONS, f"{verb}Evaluation", request)
+        return answer
+
+    def later(self, verb: str, name: str) -> pb.Evaluation:
+        """Apply or Revert a run, a second after what was done before."""
+        self.running.clock.now += 1_000_000
+        evaluation = pb.Evaluation()
+        operation = self.finish(self.start_later(verb, name).name)
+        assert operation.response.Unpack(evaluation), operation
+        return evaluation
+
     def operation(self, name: str) -> operations_pb2.Operation:
         """Look at an operation."""
         request = operations_pb2.GetOperationRequest(name=name)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import date, timedelta
-from functools import partial
 
 import pytest
 from google.longrunning import operations_pb2
@@ -14,16 +13,6 @@ from google.longrunning.operations_pb2_grpc import OperationsStub
 from google.protobuf.message import Message
 
 from chassis import wire
-from chassis.calls import Calls
-from chassis.consumer import Consumer
-from chassis.operations import Running
-from services.tiering.benefits.convert import catalogue_of
-from services.tiering.benefits.repository import Catalogues
-from services.tiering.consumers import SOURCE, CustomerEvents
-from services.tiering.evaluations.rpc import EvaluationJob
-from services.tiering.policies.convert import ladder_of
-from services.tiering.policies.repository import Policies
-from services.tiering.tables import CURSORS, LOG, REQUESTS
 from services.tiering.tests.clients import (
     EVALUATIONS,
     LOYALTY,
@@ -34,6 +23,7 @@ from services.tiering.tests.clients import (
     refused,
     wait_for,
 )
+from services.tiering.tests.jobs import dies, job_of, work
 from services.tiering.tests.ladders import LOYALTY as LADDER
 from services.tiering.tests.owner import ANNA, BERT, CARLA, DORA, EMIL, Owner, at, customer, refund, sale
 from shuke.tiering.v1 import events_pb2
@@ -110,7 +100,7 @@ def test_a_run_that_is_not_applied_moves_nobody(tiering: Tiering) -> None:
     assert tiering.member(BERT).effective_class == ""
     applied = tiering.evaluate(Q1)
     for evaluation in (tried, applied):
-        for field in ("name", "applied"):
+        for field in ("name", "applied", "apply_time"):
             evaluation.ClearField(field)
     assert tried == applied
     assert tiering.member(BERT).effective_class == "REGULAR"
@@ -282,40 +272,6 @@ def test_names_of_classes_follow_the_caller(tiering: Tiering) -> None:
 # ------------------------------------------------------------------------------------------- interruptions of the work
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
-def job_of(tiering: Tiering) -> EvaluationJob:
-    """Make the job that carries runs out, as another process beside this one has it."""
-    base = tiering.running.service.foundation
-    calls = Calls(base.database, REQUESTS, base.clock, base.new_id)
-    policies = Policies(partial(ladder_of, currency=base.chain.money))
-    catalogues = Catalogues(partial(catalogue_of, currency=base.chain.money))
-    effect = CustomerEvents(LOG, policies, catalogues, base.chain)
-    consumer = Consumer(base.database, CURSORS, SOURCE, effect, clock=base.clock, new_id=base.new_id)
-    return EvaluationJob(calls, base.database, LOG, policies, catalogues, base.chain, consumer, tiering.owner)
-
-
-def work(name: str, as_of: date, kill_at: pb.RunEvaluationMetadata.Stage.ValueType | None = None) -> Running:
-    """Write an operation as the runner hands it over; it may end with the process at some stage."""
-
-    def report(progress: Message) -> None:
-        assert isinstance(progress, pb.RunEvaluationMetadata)
-        if progress.stage == kill_at:
-            raise Killed
-
-    request = pb.RunEvaluationRequest(scheme=LOYALTY, as_of=wire.to_date(as_of))
-    return Running(name, request.SerializeToString(), report)
-
-
-@contextmanager
-def dies() -> Iterator[None]:
-    """Expect the process to end."""
-    with pytest.raises(Killed):
-        yield
-
-
 @pytest.mark.parametrize("stage", ["READING_EVENTS", "GRADING", "ANNOUNCING", "DONE"])
 def test_a_run_that_was_killed_is_done_once(tiering: Tiering, stage: str) -> None:
     """Whenever the process ends, doing the operation again makes one whole run: movements, events and figures."""
@@ -325,13 +281,14 @@ def test_a_run_that_was_killed_is_done_once(tiering: Tiering, stage: str) -> Non
     tiering.tell(sale(ANNA, JANUARY, 600_00), sale(BERT, JANUARY, 2_000_00))
     tiering.told()
     job, name = job_of(tiering), f"operations/tiering-{customer(77)}"
+    q1 = pb.RunEvaluationRequest(scheme=LOYALTY, as_of=wire.to_date(Q1))
     with dies() if reported else nullcontext():
-        job(work(name, Q1, pb.RunEvaluationMetadata.Stage.Value(stage)))
+        job(work(name, q1, pb.RunEvaluationMetadata.Stage.Value(stage)))
     assert bool(tiering.told()) == (stage == "DONE" or not reported)
-    evaluation = job(work(name, Q1))
+    evaluation = job(work(name, q1))
     assert evaluation.name == f"evaluations/{customer(77)}"
     assert (evaluation.up_count, len(tiering.history(ANNA))) == (2, 2)
-    assert job(work(name, Q1)) == evaluation
+    assert job(work(name, q1)) == evaluation
     tiering.read = dict.fromkeys(range(16), 0)
     told = [type(one).__name__ for one in tiering.told()]
     assert sorted(told) == ["EvaluationCompleted", *["MembershipChanged"] * 4]

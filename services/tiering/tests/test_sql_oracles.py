@@ -208,6 +208,36 @@ def test_members_follow_their_movements(database: Database, moved: list[Movement
     assert found == [class_at(moved, time) for time in range(8)]
 
 
+@pytest.mark.requirement("T-20", "X-06")
+@examples
+@given(moved=histories(), data=st.data())
+def test_members_follow_a_revert(database: Database, moved: list[Movement], data: st.DataObject) -> None:
+    """When runs are reverted, the last one first, the state and the class at any time are those without them."""
+    who, left = EVERYBODY[0], list(moved)
+    with tried(database) as tx:
+        for one in moved:
+            memberships.add(tx, [one])
+        runs = [one for one in moved if one.evaluation]
+        for number, run in enumerate(reversed(runs[data.draw(st.integers(0, len(runs))) :])):
+            memberships.revert(tx, "s", run.evaluation or "", run.effective_time, 100 + number)
+            left.remove(run)
+        rows = tx.execute(sa.select(MEMBERS)).all()
+        at_times = [tx.execute(sa.select(memberships.held("s", time))).all() for time in range(8)]
+        kept = memberships.movements(tx, "s", who)
+    assert [class_at(kept, time) for time in range(8)] == [class_at(left, time) for time in range(8)]
+    assert [rows[0].to_class if rows else None for rows in at_times] == [class_at(left, time) for time in range(8)]
+    decided = deciding(left, LATER)
+    assert [(row.class_key, row.since_time, row.evaluation_id or None, row.began_time) for row in rows] == (
+        [(decided.to_class, decided.effective_time, decided.evaluation, min(one.effective_time for one in left))]
+        if decided
+        else []
+    )
+    back = [one for one in kept if one.cause is Cause.REVERT]
+    assert {(one.from_class, one.effective_time) for one in back} == {
+        (one.to_class, one.effective_time) for one in moved if one not in left
+    }
+
+
 def as_query(movement: Movement) -> sa.Select[tuple[object, ...]]:
     """Write a movement as a query that answers it."""
     row = memberships._row(movement)

@@ -58,6 +58,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: a value that benefits of the kind do not have, or out of its range. Metadata: field, kind."""
     FIRST_PURCHASE_ONCE: _ErrorReason.ValueType  # 34
     """INVALID_ARGUMENT: a benefit of the first purchase that could be used more than once. Metadata: field."""
+    EVALUATION_APPLIED: _ErrorReason.ValueType  # 35
+    """FAILED_PRECONDITION: the run took effect before. Metadata: name."""
+    EVALUATION_NOT_APPLIED: _ErrorReason.ValueType  # 36
+    """FAILED_PRECONDITION: the run is not in effect: it was not applied, or was reverted. Metadata: name."""
+    EVALUATION_STALE: _ErrorReason.ValueType  # 37
+    """FAILED_PRECONDITION: what the run found no longer holds: another run was applied since, another policy covers the day, or grading
+    it again gives other figures. Metadata: name.
+    """
+    EVALUATION_NOT_NEWEST: _ErrorReason.ValueType  # 38
+    """FAILED_PRECONDITION: another run of the scheme was applied later. Metadata: name, newest."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "tiering.shuke". The values are the wire reasons."""
@@ -98,4 +108,14 @@ BENEFIT_VALUE_WRONG: ErrorReason.ValueType  # 33
 """INVALID_ARGUMENT: a value that benefits of the kind do not have, or out of its range. Metadata: field, kind."""
 FIRST_PURCHASE_ONCE: ErrorReason.ValueType  # 34
 """INVALID_ARGUMENT: a benefit of the first purchase that could be used more than once. Metadata: field."""
+EVALUATION_APPLIED: ErrorReason.ValueType  # 35
+"""FAILED_PRECONDITION: the run took effect before. Metadata: name."""
+EVALUATION_NOT_APPLIED: ErrorReason.ValueType  # 36
+"""FAILED_PRECONDITION: the run is not in effect: it was not applied, or was reverted. Metadata: name."""
+EVALUATION_STALE: ErrorReason.ValueType  # 37
+"""FAILED_PRECONDITION: what the run found no longer holds: another run was applied since, another policy covers the day, or grading
+it again gives other figures. Metadata: name.
+"""
+EVALUATION_NOT_NEWEST: ErrorReason.ValueType  # 38
+"""FAILED_PRECONDITION: another run of the scheme was applied later. Metadata: name, newest."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -43,6 +43,8 @@ class Evaluation(_message.Message):
     DOWN_COUNT_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    APPLY_TIME_FIELD_NUMBER: _builtins.int
+    REVERT_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the run, "evaluations/{uuid}"."""
     scheme: _builtins.str
@@ -50,7 +52,7 @@ class Evaluation(_message.Message):
     policy: _builtins.str
     """Policy that was applied, "policies/{kind}/versions/{n}"."""
     applied: _builtins.bool
-    """Applied is true when the run's movements took effect."""
+    """Applied is true when the run's movements took effect, also when they were taken back later."""
     denominator: _builtins.int
     """Denominator: customers with a ledger entry by as_of."""
     none_count: _builtins.int
@@ -79,6 +81,14 @@ class Evaluation(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Create time: when the run was recorded."""
 
+    @_builtins.property
+    def apply_time(self) -> _timestamp_pb2.Timestamp:
+        """Apply time: when the run took effect; unset while it has not."""
+
+    @_builtins.property
+    def revert_time(self) -> _timestamp_pb2.Timestamp:
+        """Revert time: when the run was taken back; unset where it was not."""
+
     def __init__(
         self,
         *,
@@ -95,10 +105,12 @@ class Evaluation(_message.Message):
         down_count: _builtins.int = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        apply_time: _timestamp_pb2.Timestamp | None = ...,
+        revert_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "create_time", b"create_time", "effective_time", b"effective_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["apply_time", b"apply_time", "as_of", b"as_of", "create_time", b"create_time", "effective_time", b"effective_time", "revert_time", b"revert_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "as_of", b"as_of", "classes", b"classes", "create_time", b"create_time", "denominator", b"denominator", "down_count", b"down_count", "effective_time", b"effective_time", "known_through", b"known_through", "name", b"name", "none_count", b"none_count", "policy", b"policy", "scheme", b"scheme", "up_count", b"up_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "apply_time", b"apply_time", "as_of", b"as_of", "classes", b"classes", "create_time", b"create_time", "denominator", b"denominator", "down_count", b"down_count", "effective_time", b"effective_time", "known_through", b"known_through", "name", b"name", "none_count", b"none_count", "policy", b"policy", "revert_time", b"revert_time", "scheme", b"scheme", "up_count", b"up_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -154,6 +166,8 @@ class Movement(_message.Message):
         """An evaluation gave another class."""
         CORRECTION: Movement._Cause.ValueType  # 3
         """An earlier first purchase became known, so the first class began earlier."""
+        REVERT: Movement._Cause.ValueType  # 5
+        """The evaluation that had given the class was reverted."""
 
     class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
         """Cause of a movement."""
@@ -166,6 +180,8 @@ class Movement(_message.Message):
     """An evaluation gave another class."""
     CORRECTION: Movement.Cause.ValueType  # 3
     """An earlier first purchase became known, so the first class began earlier."""
+    REVERT: Movement.Cause.ValueType  # 5
+    """The evaluation that had given the class was reverted."""
 
     CUSTOMER_FIELD_NUMBER: _builtins.int
     SCHEME_FIELD_NUMBER: _builtins.int
@@ -186,7 +202,7 @@ class Movement(_message.Message):
     cause: Global___Movement.Cause.ValueType
     """Cause of the movement."""
     evaluation: _builtins.str
-    """Evaluation that made the movement, "evaluations/{uuid}"; empty for a first purchase."""
+    """Evaluation that made the movement, or that was reverted by it, "evaluations/{uuid}"; empty for a first purchase."""
     @_builtins.property
     def effective_time(self) -> _timestamp_pb2.Timestamp:
         """Effective time: from when the class holds."""
@@ -481,6 +497,58 @@ class RunEvaluationMetadata(_message.Message):
 Global___RunEvaluationMetadata: _TypeAlias = RunEvaluationMetadata  # noqa: Y015
 
 @_typing.final
+class ApplyEvaluationRequest(_message.Message):
+    """ApplyEvaluationRequest names a run that was not applied."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the run, "evaluations/{uuid}"."""
+    request_id: _builtins.str
+    """Request id: repeats with the same id and content answer the first operation. 1 to 64 visible ASCII characters."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyEvaluationRequest: _TypeAlias = ApplyEvaluationRequest  # noqa: Y015
+
+@_typing.final
+class RevertEvaluationRequest(_message.Message):
+    """RevertEvaluationRequest names the run that was applied last."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the run, "evaluations/{uuid}"."""
+    request_id: _builtins.str
+    """Request id: repeats with the same id and content answer the first operation. 1 to 64 visible ASCII characters."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevertEvaluationRequest: _TypeAlias = RevertEvaluationRequest  # noqa: Y015
+
+@_typing.final
 class GetEvaluationRequest(_message.Message):
     """GetEvaluationRequest names a run."""
 
@@ -603,7 +671,7 @@ class ListMovementsResponse(_message.Message):
     @_builtins.property
     def movements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Movement]:
         """Movements, in the order of the customers' names. A run of an earlier day than the last run's has two for a customer who then moved
-        back to what the later run had left.
+        back to what the later run had left. A run that was reverted has one more for every customer.
         """
 
     def __init__(

@@ -41,6 +41,16 @@ class EvaluationServiceStub:
                 request_serializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.RunEvaluationRequest.SerializeToString,
                 response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
                 _registered_method=True)
+        self.ApplyEvaluation = channel.unary_unary(
+                '/shuke.tiering.v1.EvaluationService/ApplyEvaluation',
+                request_serializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.ApplyEvaluationRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
+        self.RevertEvaluation = channel.unary_unary(
+                '/shuke.tiering.v1.EvaluationService/RevertEvaluation',
+                request_serializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.RevertEvaluationRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
         self.GetEvaluation = channel.unary_unary(
                 '/shuke.tiering.v1.EvaluationService/GetEvaluation',
                 request_serializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.GetEvaluationRequest.SerializeToString,
@@ -66,6 +76,25 @@ class EvaluationServiceServicer:
         """RunEvaluation grades every customer with a ledger entry by as_of, by the policy that covers that day. It first reads all events that
         the customer service had recorded when the call began. The operation's metadata tells its progress; its response is the Evaluation.
         Errors: INVALID_ARGUMENT (AS_OF_NOT_PAST), FAILED_PRECONDITION (POLICY_MISSING), ABORTED (OPERATION_RUNNING).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplyEvaluation(self, request, context):
+        """ApplyEvaluation lets a run that was not applied take effect as if it had been. It grades the same day again, and is refused unless
+        that gives what the run had found. Metadata and response of the operation are those of RunEvaluation. Errors: NOT_FOUND
+        (EVALUATION_NOT_FOUND), FAILED_PRECONDITION (EVALUATION_APPLIED, EVALUATION_STALE), ABORTED (OPERATION_RUNNING).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevertEvaluation(self, request, context):
+        """RevertEvaluation takes back the run of its scheme that was applied last. Everybody whom it moved is back at the class that holds
+        without it, by a movement with cause REVERT; the run decides nothing from then on. The run applied before it can be reverted next.
+        Metadata and response of the operation are those of RunEvaluation. Errors: NOT_FOUND (EVALUATION_NOT_FOUND), FAILED_PRECONDITION
+        (EVALUATION_NOT_APPLIED, EVALUATION_NOT_NEWEST), ABORTED (OPERATION_RUNNING).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,6 +127,16 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
             'RunEvaluation': grpc.unary_unary_rpc_method_handler(
                     servicer.RunEvaluation,
                     request_deserializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.RunEvaluationRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'ApplyEvaluation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyEvaluation,
+                    request_deserializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.ApplyEvaluationRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'RevertEvaluation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevertEvaluation,
+                    request_deserializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.RevertEvaluationRequest.FromString,
                     response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
             ),
             'GetEvaluation': grpc.unary_unary_rpc_method_handler(
@@ -143,6 +182,60 @@ class EvaluationService:
             target,
             '/shuke.tiering.v1.EvaluationService/RunEvaluation',
             shuke_dot_tiering_dot_v1_dot_tiering__pb2.RunEvaluationRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyEvaluation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.tiering.v1.EvaluationService/ApplyEvaluation',
+            shuke_dot_tiering_dot_v1_dot_tiering__pb2.ApplyEvaluationRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevertEvaluation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.tiering.v1.EvaluationService/RevertEvaluation',
+            shuke_dot_tiering_dot_v1_dot_tiering__pb2.RevertEvaluationRequest.SerializeToString,
             google_dot_longrunning_dot_operations__pb2.Operation.FromString,
             options,
             channel_credentials,

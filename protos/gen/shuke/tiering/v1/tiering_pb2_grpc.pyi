@@ -39,6 +39,17 @@ class EvaluationServiceStub:
     the customer service had recorded when the call began. The operation's metadata tells its progress; its response is the Evaluation.
     Errors: INVALID_ARGUMENT (AS_OF_NOT_PAST), FAILED_PRECONDITION (POLICY_MISSING), ABORTED (OPERATION_RUNNING).
     """
+    ApplyEvaluation: _grpc.UnaryUnaryMultiCallable[_tiering_pb2.ApplyEvaluationRequest, _operations_pb2.Operation]
+    """ApplyEvaluation lets a run that was not applied take effect as if it had been. It grades the same day again, and is refused unless
+    that gives what the run had found. Metadata and response of the operation are those of RunEvaluation. Errors: NOT_FOUND
+    (EVALUATION_NOT_FOUND), FAILED_PRECONDITION (EVALUATION_APPLIED, EVALUATION_STALE), ABORTED (OPERATION_RUNNING).
+    """
+    RevertEvaluation: _grpc.UnaryUnaryMultiCallable[_tiering_pb2.RevertEvaluationRequest, _operations_pb2.Operation]
+    """RevertEvaluation takes back the run of its scheme that was applied last. Everybody whom it moved is back at the class that holds
+    without it, by a movement with cause REVERT; the run decides nothing from then on. The run applied before it can be reverted next.
+    Metadata and response of the operation are those of RunEvaluation. Errors: NOT_FOUND (EVALUATION_NOT_FOUND), FAILED_PRECONDITION
+    (EVALUATION_NOT_APPLIED, EVALUATION_NOT_NEWEST), ABORTED (OPERATION_RUNNING).
+    """
     GetEvaluation: _grpc.UnaryUnaryMultiCallable[_tiering_pb2.GetEvaluationRequest, _tiering_pb2.Evaluation]
     """GetEvaluation answers one run. Errors: NOT_FOUND (EVALUATION_NOT_FOUND)."""
     ListEvaluations: _grpc.UnaryUnaryMultiCallable[_tiering_pb2.ListEvaluationsRequest, _tiering_pb2.ListEvaluationsResponse]
@@ -55,6 +66,17 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     """RunEvaluation grades every customer with a ledger entry by as_of, by the policy that covers that day. It first reads all events that
     the customer service had recorded when the call began. The operation's metadata tells its progress; its response is the Evaluation.
     Errors: INVALID_ARGUMENT (AS_OF_NOT_PAST), FAILED_PRECONDITION (POLICY_MISSING), ABORTED (OPERATION_RUNNING).
+    """
+    ApplyEvaluation: _aio.UnaryUnaryMultiCallable[_tiering_pb2.ApplyEvaluationRequest, _operations_pb2.Operation]  # type: ignore[assignment]
+    """ApplyEvaluation lets a run that was not applied take effect as if it had been. It grades the same day again, and is refused unless
+    that gives what the run had found. Metadata and response of the operation are those of RunEvaluation. Errors: NOT_FOUND
+    (EVALUATION_NOT_FOUND), FAILED_PRECONDITION (EVALUATION_APPLIED, EVALUATION_STALE), ABORTED (OPERATION_RUNNING).
+    """
+    RevertEvaluation: _aio.UnaryUnaryMultiCallable[_tiering_pb2.RevertEvaluationRequest, _operations_pb2.Operation]  # type: ignore[assignment]
+    """RevertEvaluation takes back the run of its scheme that was applied last. Everybody whom it moved is back at the class that holds
+    without it, by a movement with cause REVERT; the run decides nothing from then on. The run applied before it can be reverted next.
+    Metadata and response of the operation are those of RunEvaluation. Errors: NOT_FOUND (EVALUATION_NOT_FOUND), FAILED_PRECONDITION
+    (EVALUATION_NOT_APPLIED, EVALUATION_NOT_NEWEST), ABORTED (OPERATION_RUNNING).
     """
     GetEvaluation: _aio.UnaryUnaryMultiCallable[_tiering_pb2.GetEvaluationRequest, _tiering_pb2.Evaluation]  # type: ignore[assignment]
     """GetEvaluation answers one run. Errors: NOT_FOUND (EVALUATION_NOT_FOUND)."""
@@ -75,6 +97,29 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         """RunEvaluation grades every customer with a ledger entry by as_of, by the policy that covers that day. It first reads all events that
         the customer service had recorded when the call began. The operation's metadata tells its progress; its response is the Evaluation.
         Errors: INVALID_ARGUMENT (AS_OF_NOT_PAST), FAILED_PRECONDITION (POLICY_MISSING), ABORTED (OPERATION_RUNNING).
+        """
+
+    @_abc_1.abstractmethod
+    def ApplyEvaluation(
+        self,
+        request: _tiering_pb2.ApplyEvaluationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.Operation, _abc.Awaitable[_operations_pb2.Operation]]:
+        """ApplyEvaluation lets a run that was not applied take effect as if it had been. It grades the same day again, and is refused unless
+        that gives what the run had found. Metadata and response of the operation are those of RunEvaluation. Errors: NOT_FOUND
+        (EVALUATION_NOT_FOUND), FAILED_PRECONDITION (EVALUATION_APPLIED, EVALUATION_STALE), ABORTED (OPERATION_RUNNING).
+        """
+
+    @_abc_1.abstractmethod
+    def RevertEvaluation(
+        self,
+        request: _tiering_pb2.RevertEvaluationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.Operation, _abc.Awaitable[_operations_pb2.Operation]]:
+        """RevertEvaluation takes back the run of its scheme that was applied last. Everybody whom it moved is back at the class that holds
+        without it, by a movement with cause REVERT; the run decides nothing from then on. The run applied before it can be reverted next.
+        Metadata and response of the operation are those of RunEvaluation. Errors: NOT_FOUND (EVALUATION_NOT_FOUND), FAILED_PRECONDITION
+        (EVALUATION_NOT_APPLIED, EVALUATION_NOT_NEWEST), ABORTED (OPERATION_RUNNING).
         """
 
     @_abc_1.abstractmethod
