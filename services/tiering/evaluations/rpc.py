@@ -76,13 +76,7 @@ class EvaluationService:
     """Starts runs and answers what they found."""
 
     def __init__(
-        self,
-        calls: Calls,
-        database: Database,
-        operations: Operations,
-        policies: Policies,
-        chain: Chain,
-        pager: Pager,
+        self, calls: Calls, database: Database, operations: Operations, policies: Policies, chain: Chain, pager: Pager
     ) -> None:
         self.calls = calls
         self.database = database
