@@ -9,19 +9,21 @@ from chassis.clock import Clock
 from chassis.database import Database
 from chassis.errors import Problems
 from chassis.settings import Chain
-from services.tiering.analytics.repository import distribution
-from services.tiering.memberships.convert import counts_to_proto
+from services.tiering.analytics import convert
+from services.tiering.analytics.domain import USUAL_LARGEST, USUAL_PERCENT, check_not_future, check_window, day_before
+from services.tiering.analytics.repository import concentration, distribution, moved
 from services.tiering.memberships.repository import held
 from services.tiering.policies.repository import Policies
 from shuke.tiering.v1 import tiering_pb2 as pb
 
 
 class AnalyticsService:
-    """Answers figures about classes."""
+    """Answers figures about classes and value."""
 
     def __init__(self, database: Database, policies: Policies, chain: Chain, clock: Clock) -> None:
         self.database = database
         self.policies = policies
+        self.money = chain.money
         self.zone = chain.zone_info
         self.clock = clock
 
@@ -36,13 +38,28 @@ class AnalyticsService:
         with self.database.read() as tx:
             ladder = self.policies.known(tx, scheme, day).ladder
             found = distribution(tx, day, held(scheme, end_of_day(min(day, today), self.zone)))
-        # What only another version of the policy knows stands behind the ladder's own classes.
-        own = [step.class_key for step in ladder.classes]
-        keys = own + sorted(key for key in found if key is not None and key not in own)
-        return pb.ClassDistribution(
-            scheme=request.scheme,
-            date=wire.to_date(day),
-            denominator=sum(found.values()),
-            classes=counts_to_proto(ladder, [(key, found.get(key, 0)) for key in keys], call.language),
-            none_count=found.get(None, 0),
-        )
+        return convert.distribution_to_proto(request.scheme, day, found, ladder, call.language)
+
+    def GetMovementMatrix(self, request: pb.GetMovementMatrixRequest, call: Call) -> pb.MovementMatrix:
+        """Count the customers per class held before some days and at their end, as known now."""
+        problems, scheme = Problems(), names.identity(request.scheme)
+        first = wire.read_date(problems, "first_date", request.first_date)
+        last = wire.read_date(problems, "last_date", request.last_date)
+        check_window(problems, first, last, day_of(self.clock(), self.zone))
+        problems.refuse()
+        before, after = (held(scheme, end_of_day(day, self.zone)) for day in (day_before(first), last))
+        with self.database.read() as tx:
+            ladder = self.policies.known(tx, scheme, last).ladder
+            found = moved(tx, last, before, after)
+        return convert.matrix_to_proto(request, found, ladder, call.language)
+
+    def GetValueConcentration(self, request: pb.GetValueConcentrationRequest, _call: Call) -> pb.ValueConcentration:
+        """Tell what the customers with the highest net spend bring, as known now; by today where no day is named."""
+        problems, today = Problems(), day_of(self.clock(), self.zone)
+        as_of = wire.read_date(problems, "as_of", request.as_of) if request.HasField("as_of") else today
+        check_not_future(problems, "as_of", as_of, today)
+        problems.refuse()
+        percent = request.top_percent or USUAL_PERCENT
+        with self.database.read() as tx:
+            found = concentration(tx, as_of, percent, request.largest_count or USUAL_LARGEST)
+        return convert.concentration_to_proto(found, as_of, percent, self.money)

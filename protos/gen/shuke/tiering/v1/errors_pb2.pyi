@@ -68,6 +68,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     EVALUATION_NOT_NEWEST: _ErrorReason.ValueType  # 38
     """FAILED_PRECONDITION: another run of the scheme was applied later. Metadata: name, newest."""
+    DATE_IN_FUTURE: _ErrorReason.ValueType  # 39
+    """INVALID_ARGUMENT: a day that is still to come. Metadata: field, today."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "tiering.shuke". The values are the wire reasons."""
@@ -118,4 +120,6 @@ it again gives other figures. Metadata: name.
 """
 EVALUATION_NOT_NEWEST: ErrorReason.ValueType  # 38
 """FAILED_PRECONDITION: another run of the scheme was applied later. Metadata: name, newest."""
+DATE_IN_FUTURE: ErrorReason.ValueType  # 39
+"""INVALID_ARGUMENT: a day that is still to come. Metadata: field, today."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

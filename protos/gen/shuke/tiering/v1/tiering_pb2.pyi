@@ -384,6 +384,214 @@ class ClassDistribution(_message.Message):
 Global___ClassDistribution: _TypeAlias = ClassDistribution  # noqa: Y015
 
 @_typing.final
+class MovementMatrix(_message.Message):
+    """MovementMatrix counts customers by the class held before some days and the class held at their end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEME_FIELD_NUMBER: _builtins.int
+    FIRST_DATE_FIELD_NUMBER: _builtins.int
+    LAST_DATE_FIELD_NUMBER: _builtins.int
+    DENOMINATOR_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    TOTALS_FIELD_NUMBER: _builtins.int
+    scheme: _builtins.str
+    """Scheme, "schemes/{key}"."""
+    denominator: _builtins.int
+    """Denominator: customers with a ledger entry by the last date."""
+    @_builtins.property
+    def first_date(self) -> _date_pb2.Date:
+        """First date of the days."""
+
+    @_builtins.property
+    def last_date(self) -> _date_pb2.Date:
+        """Last date of the days."""
+
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___MatrixRow]:
+        """Rows: first none, then the classes, the lowest first, by what was held at the end of the day before the first date. Whoever bought
+        for the first time within the days stands in the row of none.
+        """
+
+    @_builtins.property
+    def totals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassCount]:
+        """Totals of the columns: customers by the class held at the end of the last date, in the order of the rows."""
+
+    def __init__(
+        self,
+        *,
+        scheme: _builtins.str = ...,
+        first_date: _date_pb2.Date | None = ...,
+        last_date: _date_pb2.Date | None = ...,
+        denominator: _builtins.int = ...,
+        rows: _abc.Iterable[Global___MatrixRow] | None = ...,
+        totals: _abc.Iterable[Global___ClassCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_date", b"first_date", "last_date", b"last_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["denominator", b"denominator", "first_date", b"first_date", "last_date", b"last_date", "rows", b"rows", "scheme", b"scheme", "totals", b"totals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MovementMatrix: _TypeAlias = MovementMatrix  # noqa: Y015
+
+@_typing.final
+class MatrixRow(_message.Message):
+    """MatrixRow holds the customers that began with the same class."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_KEY_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    class_key: _builtins.str
+    """Class key held before; empty for none."""
+    display_name: _builtins.str
+    """Display name of the class in the caller's language; empty for none."""
+    total: _builtins.int
+    """Total of the row."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassCount]:
+        """Counts by the class held at the end, in the order of the rows; the class key is empty for none."""
+
+    def __init__(
+        self,
+        *,
+        class_key: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        counts: _abc.Iterable[Global___ClassCount] | None = ...,
+        total: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_key", b"class_key", "counts", b"counts", "display_name", b"display_name", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MatrixRow: _TypeAlias = MatrixRow  # noqa: Y015
+
+@_typing.final
+class ValueConcentration(_message.Message):
+    """ValueConcentration tells how much of the value comes from how many customers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AS_OF_FIELD_NUMBER: _builtins.int
+    TOP_PERCENT_FIELD_NUMBER: _builtins.int
+    DENOMINATOR_FIELD_NUMBER: _builtins.int
+    NUMERATOR_FIELD_NUMBER: _builtins.int
+    NET_SPEND_FIELD_NUMBER: _builtins.int
+    PROFIT_FIELD_NUMBER: _builtins.int
+    LARGEST_FIELD_NUMBER: _builtins.int
+    top_percent: _builtins.int
+    """Top percent: share of the customers that is looked at."""
+    denominator: _builtins.int
+    """Denominator: customers with a ledger entry by as_of."""
+    numerator: _builtins.int
+    """Numerator: the customers looked at, top_percent of the denominator rounded half up; those with the highest net spend, and of equal ones
+    those whose names come first.
+    """
+    @_builtins.property
+    def as_of(self) -> _date_pb2.Date:
+        """As of: purchases and refunds with a business date up to this day count."""
+
+    @_builtins.property
+    def net_spend(self) -> Global___ConcentratedAmount:
+        """Net spend: sales less refunds, each on its own business date."""
+
+    @_builtins.property
+    def profit(self) -> Global___ConcentratedAmount:
+        """Profit, of what is known, of the same customers."""
+
+    @_builtins.property
+    def largest(self) -> _containers.RepeatedCompositeFieldContainer[Global___LargestCustomer]:
+        """Largest customers by net spend, the largest first."""
+
+    def __init__(
+        self,
+        *,
+        as_of: _date_pb2.Date | None = ...,
+        top_percent: _builtins.int = ...,
+        denominator: _builtins.int = ...,
+        numerator: _builtins.int = ...,
+        net_spend: Global___ConcentratedAmount | None = ...,
+        profit: Global___ConcentratedAmount | None = ...,
+        largest: _abc.Iterable[Global___LargestCustomer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "net_spend", b"net_spend", "profit", b"profit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "denominator", b"denominator", "largest", b"largest", "net_spend", b"net_spend", "numerator", b"numerator", "profit", b"profit", "top_percent", b"top_percent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValueConcentration: _TypeAlias = ValueConcentration  # noqa: Y015
+
+@_typing.final
+class ConcentratedAmount(_message.Message):
+    """ConcentratedAmount is how much of an amount some customers bring."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOP_AMOUNT_FIELD_NUMBER: _builtins.int
+    TOTAL_AMOUNT_FIELD_NUMBER: _builtins.int
+    SHARE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    share_basis_points: _builtins.int
+    """Share of the top amount in the total amount, in hundredths of a per cent, rounded half up; unset where the total is not above zero."""
+    @_builtins.property
+    def top_amount(self) -> _money_pb2.Money:
+        """Top amount: of the customers looked at."""
+
+    @_builtins.property
+    def total_amount(self) -> _money_pb2.Money:
+        """Total amount: of all customers."""
+
+    def __init__(
+        self,
+        *,
+        top_amount: _money_pb2.Money | None = ...,
+        total_amount: _money_pb2.Money | None = ...,
+        share_basis_points: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_share_basis_points", b"_share_basis_points", "share_basis_points", b"share_basis_points", "top_amount", b"top_amount", "total_amount", b"total_amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_share_basis_points", b"_share_basis_points", "share_basis_points", b"share_basis_points", "top_amount", b"top_amount", "total_amount", b"total_amount"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__share_basis_points: _TypeAlias = _typing.Literal["share_basis_points"]  # noqa: Y015
+    _WhichOneofArgType__share_basis_points: _TypeAlias = _typing.Literal["_share_basis_points", b"_share_basis_points"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__share_basis_points) -> _WhichOneofReturnType__share_basis_points | None: ...
+
+Global___ConcentratedAmount: _TypeAlias = ConcentratedAmount  # noqa: Y015
+
+@_typing.final
+class LargestCustomer(_message.Message):
+    """LargestCustomer is a customer and the net spend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    NET_SPEND_FIELD_NUMBER: _builtins.int
+    customer: _builtins.str
+    """Customer, "customers/{uuid}"."""
+    @_builtins.property
+    def net_spend(self) -> _money_pb2.Money:
+        """Net spend: sales less refunds."""
+
+    def __init__(
+        self,
+        *,
+        customer: _builtins.str = ...,
+        net_spend: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["net_spend", b"net_spend"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "net_spend", b"net_spend"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LargestCustomer: _TypeAlias = LargestCustomer  # noqa: Y015
+
+@_typing.final
 class RunEvaluationRequest(_message.Message):
     """RunEvaluationRequest says what to grade."""
 
@@ -857,3 +1065,69 @@ class GetClassDistributionRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetClassDistributionRequest: _TypeAlias = GetClassDistributionRequest  # noqa: Y015
+
+@_typing.final
+class GetMovementMatrixRequest(_message.Message):
+    """GetMovementMatrixRequest names a scheme and some days."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEME_FIELD_NUMBER: _builtins.int
+    FIRST_DATE_FIELD_NUMBER: _builtins.int
+    LAST_DATE_FIELD_NUMBER: _builtins.int
+    scheme: _builtins.str
+    """Scheme, "schemes/{key}"."""
+    @_builtins.property
+    def first_date(self) -> _date_pb2.Date:
+        """First date."""
+
+    @_builtins.property
+    def last_date(self) -> _date_pb2.Date:
+        """Last date: not before the first date, and not after today in the chain's zone."""
+
+    def __init__(
+        self,
+        *,
+        scheme: _builtins.str = ...,
+        first_date: _date_pb2.Date | None = ...,
+        last_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_date", b"first_date", "last_date", b"last_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_date", b"first_date", "last_date", b"last_date", "scheme", b"scheme"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMovementMatrixRequest: _TypeAlias = GetMovementMatrixRequest  # noqa: Y015
+
+@_typing.final
+class GetValueConcentrationRequest(_message.Message):
+    """GetValueConcentrationRequest names a day and a share."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AS_OF_FIELD_NUMBER: _builtins.int
+    TOP_PERCENT_FIELD_NUMBER: _builtins.int
+    LARGEST_COUNT_FIELD_NUMBER: _builtins.int
+    top_percent: _builtins.int
+    """Top percent, 1 to 100; 0 means 20."""
+    largest_count: _builtins.int
+    """Largest count: how many of the largest customers to name, up to 100; 0 means 5."""
+    @_builtins.property
+    def as_of(self) -> _date_pb2.Date:
+        """As of: a day up to today in the chain's zone; today when unset."""
+
+    def __init__(
+        self,
+        *,
+        as_of: _date_pb2.Date | None = ...,
+        top_percent: _builtins.int = ...,
+        largest_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "largest_count", b"largest_count", "top_percent", b"top_percent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetValueConcentrationRequest: _TypeAlias = GetValueConcentrationRequest  # noqa: Y015

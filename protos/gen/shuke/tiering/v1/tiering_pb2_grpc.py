@@ -509,6 +509,16 @@ class AnalyticsServiceStub:
                 request_serializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.GetClassDistributionRequest.SerializeToString,
                 response_deserializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.ClassDistribution.FromString,
                 _registered_method=True)
+        self.GetMovementMatrix = channel.unary_unary(
+                '/shuke.tiering.v1.AnalyticsService/GetMovementMatrix',
+                request_serializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.GetMovementMatrixRequest.SerializeToString,
+                response_deserializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.MovementMatrix.FromString,
+                _registered_method=True)
+        self.GetValueConcentration = channel.unary_unary(
+                '/shuke.tiering.v1.AnalyticsService/GetValueConcentration',
+                request_serializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.GetValueConcentrationRequest.SerializeToString,
+                response_deserializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.ValueConcentration.FromString,
+                _registered_method=True)
 
 
 class AnalyticsServiceServicer:
@@ -522,6 +532,22 @@ class AnalyticsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetMovementMatrix(self, request, context):
+        """GetMovementMatrix counts how customers moved between the classes of a scheme within some days, as known now. Errors: NOT_FOUND
+        (SCHEME_UNKNOWN), FAILED_PRECONDITION (POLICY_MISSING), INVALID_ARGUMENT (RANGE_REVERSED, DATE_IN_FUTURE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetValueConcentration(self, request, context):
+        """GetValueConcentration tells which share of all net spend, and of all known profit, the customers with the highest net spend bring, as
+        known now. Errors: INVALID_ARGUMENT (DATE_IN_FUTURE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AnalyticsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -529,6 +555,16 @@ def add_AnalyticsServiceServicer_to_server(servicer, server):
                     servicer.GetClassDistribution,
                     request_deserializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.GetClassDistributionRequest.FromString,
                     response_serializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.ClassDistribution.SerializeToString,
+            ),
+            'GetMovementMatrix': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMovementMatrix,
+                    request_deserializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.GetMovementMatrixRequest.FromString,
+                    response_serializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.MovementMatrix.SerializeToString,
+            ),
+            'GetValueConcentration': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetValueConcentration,
+                    request_deserializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.GetValueConcentrationRequest.FromString,
+                    response_serializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.ValueConcentration.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -559,6 +595,60 @@ class AnalyticsService:
             '/shuke.tiering.v1.AnalyticsService/GetClassDistribution',
             shuke_dot_tiering_dot_v1_dot_tiering__pb2.GetClassDistributionRequest.SerializeToString,
             shuke_dot_tiering_dot_v1_dot_tiering__pb2.ClassDistribution.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMovementMatrix(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.tiering.v1.AnalyticsService/GetMovementMatrix',
+            shuke_dot_tiering_dot_v1_dot_tiering__pb2.GetMovementMatrixRequest.SerializeToString,
+            shuke_dot_tiering_dot_v1_dot_tiering__pb2.MovementMatrix.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetValueConcentration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.tiering.v1.AnalyticsService/GetValueConcentration',
+            shuke_dot_tiering_dot_v1_dot_tiering__pb2.GetValueConcentrationRequest.SerializeToString,
+            shuke_dot_tiering_dot_v1_dot_tiering__pb2.ValueConcentration.FromString,
             options,
             channel_credentials,
             insecure,

@@ -218,6 +218,14 @@ class AnalyticsServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AnalyticsServiceAsyncStub: ...
     GetClassDistribution: _grpc.UnaryUnaryMultiCallable[_tiering_pb2.GetClassDistributionRequest, _tiering_pb2.ClassDistribution]
     """GetClassDistribution counts the customers per class at the end of a day, as known now."""
+    GetMovementMatrix: _grpc.UnaryUnaryMultiCallable[_tiering_pb2.GetMovementMatrixRequest, _tiering_pb2.MovementMatrix]
+    """GetMovementMatrix counts how customers moved between the classes of a scheme within some days, as known now. Errors: NOT_FOUND
+    (SCHEME_UNKNOWN), FAILED_PRECONDITION (POLICY_MISSING), INVALID_ARGUMENT (RANGE_REVERSED, DATE_IN_FUTURE).
+    """
+    GetValueConcentration: _grpc.UnaryUnaryMultiCallable[_tiering_pb2.GetValueConcentrationRequest, _tiering_pb2.ValueConcentration]
+    """GetValueConcentration tells which share of all net spend, and of all known profit, the customers with the highest net spend bring, as
+    known now. Errors: INVALID_ARGUMENT (DATE_IN_FUTURE).
+    """
 
 @_typing.type_check_only
 class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
@@ -226,6 +234,14 @@ class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetClassDistribution: _aio.UnaryUnaryMultiCallable[_tiering_pb2.GetClassDistributionRequest, _tiering_pb2.ClassDistribution]  # type: ignore[assignment]
     """GetClassDistribution counts the customers per class at the end of a day, as known now."""
+    GetMovementMatrix: _aio.UnaryUnaryMultiCallable[_tiering_pb2.GetMovementMatrixRequest, _tiering_pb2.MovementMatrix]  # type: ignore[assignment]
+    """GetMovementMatrix counts how customers moved between the classes of a scheme within some days, as known now. Errors: NOT_FOUND
+    (SCHEME_UNKNOWN), FAILED_PRECONDITION (POLICY_MISSING), INVALID_ARGUMENT (RANGE_REVERSED, DATE_IN_FUTURE).
+    """
+    GetValueConcentration: _aio.UnaryUnaryMultiCallable[_tiering_pb2.GetValueConcentrationRequest, _tiering_pb2.ValueConcentration]  # type: ignore[assignment]
+    """GetValueConcentration tells which share of all net spend, and of all known profit, the customers with the highest net spend bring, as
+    known now. Errors: INVALID_ARGUMENT (DATE_IN_FUTURE).
+    """
 
 class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
     """AnalyticsService answers figures about classes; each states its denominator."""
@@ -237,5 +253,25 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tiering_pb2.ClassDistribution, _abc.Awaitable[_tiering_pb2.ClassDistribution]]:
         """GetClassDistribution counts the customers per class at the end of a day, as known now."""
+
+    @_abc_1.abstractmethod
+    def GetMovementMatrix(
+        self,
+        request: _tiering_pb2.GetMovementMatrixRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tiering_pb2.MovementMatrix, _abc.Awaitable[_tiering_pb2.MovementMatrix]]:
+        """GetMovementMatrix counts how customers moved between the classes of a scheme within some days, as known now. Errors: NOT_FOUND
+        (SCHEME_UNKNOWN), FAILED_PRECONDITION (POLICY_MISSING), INVALID_ARGUMENT (RANGE_REVERSED, DATE_IN_FUTURE).
+        """
+
+    @_abc_1.abstractmethod
+    def GetValueConcentration(
+        self,
+        request: _tiering_pb2.GetValueConcentrationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tiering_pb2.ValueConcentration, _abc.Awaitable[_tiering_pb2.ValueConcentration]]:
+        """GetValueConcentration tells which share of all net spend, and of all known profit, the customers with the highest net spend bring, as
+        known now. Errors: INVALID_ARGUMENT (DATE_IN_FUTURE).
+        """
 
 def add_AnalyticsServiceServicer_to_server(servicer: AnalyticsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
