@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
-from datetime import date
+from collections.abc import Callable
+from datetime import date, timedelta
 
 import pytest
 from google.protobuf.message import Message
 
-from services.tiering.tests.clients import EVALUATIONS, LOYALTY, Tiering
+from services.tiering.tests.clients import EVALUATIONS, LOYALTY, MEMBERSHIPS, Tiering
 from services.tiering.tests.owner import ANNA, BERT, CARLA, DORA, customer, refund, sale
 from shuke.options.v1 import options_pb2
 from shuke.tiering.v1 import events_pb2
@@ -123,3 +125,32 @@ def test_a_run_of_the_past_confirms_nobody(tiering: Tiering) -> None:
     tiering.told()
     tiering.evaluate(Q1)
     assert [type(one) for one in tiering.told()] == [Completed]
+
+
+@pytest.mark.requirement("T-14", "T-20", "X-06")
+@pytest.mark.parametrize("seed", range(3))
+def test_whoever_listens_knows_every_class(tiering: Tiering, seed: int) -> None:
+    """Runs of any day, tried, applied and reverted between sales: the last event of each customer tells its class."""
+    dice = random.Random(seed)
+    held: dict[str, str] = {}
+    tiering.activate()
+    started: list[pb.Evaluation] = []
+    for _ in range(7):
+        tiering.running.clock.now += 1_000_000
+        days = [date(2011, 1, 1) + timedelta(days=dice.randrange(250)) for _ in range(25)]
+        kinds: list[Callable[[str, date, int], Message]] = [sale, sale, refund]
+        tiering.tell(*(dice.choice(kinds)(customer(dice.randrange(20)), day, dice.randrange(3_000_00)) for day in days))
+        if started and dice.random() < 0.4:
+            tiering.later("Revert", started.pop().name)
+        else:
+            started.append(tiering.evaluate(dice.choice([Q1, Q2, date(2011, 9, 30)])))
+        for one in tiering.told():
+            if isinstance(one, Changed):
+                held[one.customer] = one.to_class
+            elif isinstance(one, Confirmed):
+                assert held[one.customer] == one.class_key
+        request = pb.ListMembersRequest(parent=LOYALTY, page_size=200)
+        members = tiering.running.call(MEMBERSHIPS, "ListMembers", request).members
+        assert {one.customer: one.effective_class for one in members} == {
+            who: class_key for who, class_key in held.items() if class_key
+        }

@@ -212,7 +212,7 @@ def test_members_follow_their_movements(database: Database, moved: list[Movement
 @examples
 @given(moved=histories(), data=st.data())
 def test_members_follow_a_revert(database: Database, moved: list[Movement], data: st.DataObject) -> None:
-    """When runs are reverted, the last one first, the state and the class at any time are those without them."""
+    """When runs are reverted, the last one first, and others follow, all is at any time as if they had not been."""
     who, left = EVERYBODY[0], list(moved)
     with tried(database) as tx:
         for one in moved:
@@ -221,6 +221,10 @@ def test_members_follow_a_revert(database: Database, moved: list[Movement], data
         for number, run in enumerate(reversed(runs[data.draw(st.integers(0, len(runs))) :])):
             memberships.revert(tx, "s", run.evaluation or "", run.effective_time, 100 + number)
             left.remove(run)
+        for number, time in enumerate(data.draw(st.lists(st.integers(0, 6), max_size=2))):
+            again = Movement("s", who, None, f"C{number}", Cause.EVALUATION, time, 200 + number, f"run-again-{number}")
+            memberships.add(tx, [again])
+            left.append(again)
         rows = tx.execute(sa.select(MEMBERS)).all()
         at_times = [tx.execute(sa.select(memberships.held("s", time))).all() for time in range(8)]
         kept = memberships.movements(tx, "s", who)
