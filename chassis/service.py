@@ -83,7 +83,10 @@ class Background(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service ready to run. Fronts take calls from outside, so they stop before the server; workers stop after it."""
+    """A service ready to run. Fronts take calls from outside, so they stop before the server; workers stop after it.
+
+    Workers stop in the reverse of the order in which they start.
+    """
 
     foundation: Foundation
     workers: tuple[Background, ...]
@@ -102,7 +105,7 @@ class Service:
         for front in self.fronts:
             front.stop()
         self.foundation.server.drain(self.foundation.config.drain_seconds)
-        for worker in self.workers:
+        for worker in reversed(self.workers):
             worker.stop()
         self.foundation.database.close()
 

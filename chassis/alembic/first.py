@@ -123,6 +123,17 @@ def create_event_log() -> None:
     )
 
 
+def create_leases() -> None:
+    """Make the leases of background work."""
+    op.create_table(
+        "leases",
+        sa.Column("name", Text(), nullable=False),
+        sa.Column("holder", Text(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_leases"),
+    )
+
+
 def create_operations() -> None:
     """Make the operations."""
     op.create_table(
