@@ -77,7 +77,8 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
         SpendSummaries(database, chain.money),
     )
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
-    return Service(base, (leases, sequencer, leases.worker("tiering events", lambda: consumer.poll(feed))))
+    listener = leases.worker("tiering events", lambda: consumer.poll(feed))
+    return Service(base, (leases, sequencer, listener), consumers=(consumer,))
 
 
 PROGRAM = Program(API, CustomerSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)
