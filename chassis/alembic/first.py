@@ -197,3 +197,4 @@ def create_vault() -> None:
         sa.Column("key_id", Text(), nullable=True),
         sa.PrimaryKeyConstraint("subject", name="pk_vault_keys"),
     )
+    op.create_index("ix_vault_keys_key_id", "vault_keys", ["key_id"], unique=False)

@@ -13,7 +13,7 @@ from chassis.feed import EventFeed, sequence
 from chassis.leases import Leases
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
-from chassis.vault import Vault, read_key
+from chassis.vault import Rewrapping, Vault, read_keys
 from services.customer.clients import tiering_feed
 from services.customer.config import CustomerSettings
 from services.customer.consents.rpc import ConsentService
@@ -45,7 +45,7 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     calls = Calls(database, REQUESTS, clock, new_id)
     leases = Leases(database, LEASES, clock, new_id())
     vault = Vault(
-        VAULT_KEYS, read_key(config.vault_key.get_secret_value()), read_key(config.index_key.get_secret_value())
+        VAULT_KEYS, read_keys(config.vault_key.get_secret_value()), read_keys(config.index_key.get_secret_value())
     )
     customers = Customers(vault)
     notices = Notices(notice_of)
@@ -78,7 +78,8 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     )
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
     listener = leases.worker("tiering events", lambda: consumer.poll(feed))
-    return Service(base, (leases, sequencer, listener), consumers=(consumer,))
+    rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
+    return Service(base, (leases, sequencer, listener, rewrapping), consumers=(consumer,))
 
 
 PROGRAM = Program(API, CustomerSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)
