@@ -21,7 +21,7 @@ def create_chain() -> None:
 
 
 def create_cursors() -> None:
-    """Make the cursors of a consumer."""
+    """Make the cursors of a consumer, and the events that it parks."""
     op.create_table(
         "cursors",
         sa.Column("source", Text(), nullable=False),
@@ -30,6 +30,19 @@ def create_cursors() -> None:
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("source", "partition", name="pk_cursors"),
     )
+    op.create_table(
+        "parked_events",
+        sa.Column("source", Text(), nullable=False),
+        sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("subject", Text(), nullable=False),
+        sa.Column("event", sa.LargeBinary(), nullable=False),
+        sa.Column("problem", Text(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("park_time", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "partition", "position", name="pk_parked_events"),
+    )
+    op.create_index("ix_parked_events_subject", "parked_events", ["source", "subject", "position"], unique=False)
 
 
 def create_documents() -> None:
@@ -123,6 +136,17 @@ def create_event_log() -> None:
     )
 
 
+def create_leases() -> None:
+    """Make the leases of background work."""
+    op.create_table(
+        "leases",
+        sa.Column("name", Text(), nullable=False),
+        sa.Column("holder", Text(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_leases"),
+    )
+
+
 def create_operations() -> None:
     """Make the operations."""
     op.create_table(
@@ -173,3 +197,4 @@ def create_vault() -> None:
         sa.Column("key_id", Text(), nullable=True),
         sa.PrimaryKeyConstraint("subject", name="pk_vault_keys"),
     )
+    op.create_index("ix_vault_keys_key_id", "vault_keys", ["key_id"], unique=False)

@@ -10,10 +10,10 @@ from chassis.clock import Clock
 from chassis.consumer import Consumer
 from chassis.documents.rpc import PolicyService
 from chassis.feed import EventFeed, sequence
+from chassis.leases import Leases
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
-from chassis.vault import Vault, read_key
-from chassis.workers import Worker
+from chassis.vault import Rewrapping, Vault, read_keys
 from services.customer.clients import tiering_feed
 from services.customer.config import CustomerSettings
 from services.customer.consents.rpc import ConsentService
@@ -27,7 +27,7 @@ from services.customer.policies.rpc import NOTICES
 from services.customer.purchases.rpc import Purchases
 from services.customer.refunds.rpc import Refunds
 from services.customer.spend.rpc import SpendSummaries
-from services.customer.tables import CHAIN, CURSORS, LOG, METADATA, REQUESTS, VAULT_KEYS
+from services.customer.tables import CHAIN, CURSORS, LEASES, LOG, METADATA, REQUESTS, VAULT_KEYS
 from shuke.customer.v1 import consents_pb2, customer_pb2, errors_pb2, policies_pb2, purchases_pb2
 from shuke.event.v1 import event_pb2
 
@@ -43,15 +43,16 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock)
     database, new_id = base.database, base.new_id
     calls = Calls(database, REQUESTS, clock, new_id)
+    leases = Leases(database, LEASES, clock, new_id())
     vault = Vault(
-        VAULT_KEYS, read_key(config.vault_key.get_secret_value()), read_key(config.index_key.get_secret_value())
+        VAULT_KEYS, read_keys(config.vault_key.get_secret_value()), read_keys(config.index_key.get_secret_value())
     )
     customers = Customers(vault)
     notices = Notices(notice_of)
     policy = FilePolicy(tuple(config.mandatory_fields.split(",")), config.completion_days)
     tolerance = config.clock_tolerance_seconds * SECOND
 
-    sequencer = Worker("sequencer", lambda: sequence(database, LOG))
+    sequencer = leases.worker("sequencer", lambda: sequence(database, LOG))
     feed = tiering_feed(config.tiering_address, base.credentials)
     consumer = Consumer(database, CURSORS, SOURCE, on_tiering, clock=clock, new_id=new_id)
 
@@ -76,7 +77,9 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
         SpendSummaries(database, chain.money),
     )
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
-    return Service(base, (sequencer, Worker("tiering events", lambda: consumer.poll(feed))))
+    listener = leases.worker("tiering events", lambda: consumer.poll(feed))
+    rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
+    return Service(base, (leases, sequencer, listener, rewrapping), consumers=(consumer,))
 
 
 PROGRAM = Program(API, CustomerSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

@@ -12,6 +12,7 @@ from chassis.clock import Clock
 from chassis.consumer import Consumer, Feed
 from chassis.documents.rpc import PolicyService
 from chassis.feed import EventFeed, sequence
+from chassis.leases import Leases
 from chassis.operations import Operations, Runner
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
@@ -25,7 +26,7 @@ from services.tiering.memberships.rpc import MembershipService
 from services.tiering.policies.convert import ladder_of
 from services.tiering.policies.repository import Policies
 from services.tiering.policies.rpc import ladders
-from services.tiering.tables import CHAIN, CURSORS, LOG, METADATA, OPERATIONS, REQUESTS
+from services.tiering.tables import CHAIN, CURSORS, LEASES, LOG, METADATA, OPERATIONS, REQUESTS
 from shuke.event.v1 import event_pb2
 from shuke.tiering.v1 import errors_pb2, policies_pb2, tiering_pb2
 
@@ -41,6 +42,7 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
     base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock)
     database, new_id, pager = base.database, base.new_id, base.pager
     calls = Calls(database, REQUESTS, clock, new_id)
+    leases = Leases(database, LEASES, clock, new_id())
     policies = Policies(partial(ladder_of, currency=chain.money))
     operations = Operations(API, database, OPERATIONS, pager)
 
@@ -48,8 +50,8 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
     events = CustomerEvents(LOG, policies, chain.money)
     consumer = Consumer(database, CURSORS, SOURCE, events, clock=clock, new_id=new_id)
     run = EvaluationJob(calls, database, LOG, policies, chain, consumer, feed)
-    runner = Runner(operations, {KIND: run}, base.texts, clock)
-    sequencer = Worker("sequencer", lambda: sequence(database, LOG))
+    runner = Runner(operations, {KIND: run}, base.texts, leases)
+    sequencer = leases.worker("sequencer", lambda: sequence(database, LOG))
 
     ours = tiering_pb2.DESCRIPTOR.services_by_name
     base.server.add(
@@ -63,8 +65,8 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
     base.server.add(ours["AnalyticsService"], AnalyticsService(database, policies, chain, clock))
     base.server.add(operations_pb2.DESCRIPTOR.services_by_name["Operations"], operations)
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
-    workers = (sequencer, Worker("customer events", lambda: consumer.poll(feed)), Worker("operations", runner.step))
-    return Service(base, workers)
+    listener = leases.worker("customer events", lambda: consumer.poll(feed))
+    return Service(base, (leases, sequencer, listener, Worker("operations", runner.step)), consumers=(consumer,))
 
 
 PROGRAM = Program(API, TieringSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

@@ -65,16 +65,23 @@ class Customers:
             tx.execute(sa.insert(KEYS), rows)
 
     def digest(self, key: Key) -> bytes:
-        """Answer the blind digest under which a key is stored."""
+        """Answer the blind digest under which a key is stored from now on."""
         return self.vault.digest(key.kind, key.value)
 
-    def enrolment_digest(self, enrolment: Enrolment) -> bytes:
-        """Answer the blind digest of an enrolment's content: a plain hash of a phone number could be guessed."""
-        return self.vault.digest("ENROLMENT", enrolment.content)
+    def enrolment_digests(self, enrolment: Enrolment) -> tuple[bytes, ...]:
+        """Answer the blind digests of an enrolment's content, the one to store first.
+
+        A plain hash of a phone number could be guessed.
+        """
+        return self.vault.digests("ENROLMENT", enrolment.content)
 
     def hold(self, tx: Tx, enrolment: Enrolment) -> None:
         """Let other enrolments under the same reference, or with a contact point of this one, wait for this one."""
-        contacts = (f"{key.kind} {self.digest(key).hex()}" for key in contact_keys(enrolment.personal))
+        contacts = (
+            f"{key.kind} {digest.hex()}"
+            for key in contact_keys(enrolment.personal)
+            for digest in self.vault.digests(key.kind, key.value)
+        )
         hold(tx, [f"ENROLMENT {enrolment.store} {enrolment.enrolment_ref}", *contacts])
 
     def enrolled(self, tx: Tx, store: str, enrolment_ref: str) -> Customer | None:
@@ -93,12 +100,15 @@ class Customers:
 
     def ids_by_keys(self, tx: Tx, wanted: Iterable[Key]) -> dict[Key, list[str]]:
         """Find the ids that each key leads to. By the primary key of `customer_keys`."""
-        digests = {(str(key.kind), self.digest(key)): key for key in wanted}
+        digests = {(str(key.kind), digest): key for key in wanted for digest in self.vault.digests(key.kind, key.value)}
         if not digests:
             return {}
         found: dict[Key, list[str]] = {}
         for row in tx.execute(BY_KEY, {"keys": list(digests)}):
-            found.setdefault(digests[(row.kind, row.digest)], []).append(row.customer_id)
+            ids = found.setdefault(digests[(row.kind, row.digest)], [])
+            # While the blind index is made anew, a file stands under two digests of one key.
+            if row.customer_id not in ids:
+                ids.append(row.customer_id)
         return found
 
     def known(self, tx: Tx, buyers: Iterable[Buyer]) -> dict[Buyer, Known]:

@@ -56,7 +56,7 @@ class CustomerService:
     def EnrolCustomer(self, request: pb.EnrolCustomerRequest, call: Call) -> pb.EnrolCustomerResponse:
         """Open a file, answer the one that this enrolment opened before, or list who is known already."""
         enrolment = convert.enrolment_from_proto(request, self.chain.region)
-        digest = self.customers.enrolment_digest(enrolment)
+        digests = self.customers.enrolment_digests(enrolment)
         operator = call.principal.operator or call.principal.staff
         word = Word(Decision.GRANTED, Source.TILL, operator, call.principal.name, enrolment.notice_version)
 
@@ -64,7 +64,7 @@ class CustomerService:
             self.customers.hold(tx, enrolment)
             known = self.customers.enrolled(tx, enrolment.store, enrolment.enrolment_ref)
             if known is not None:
-                if known.enrolment_hash != digest:
+                if known.enrolment_hash not in digests:
                     name = names.name("customers", known.id)
                     raise EnrolmentConflict(enrolment_ref=enrolment.enrolment_ref, store=enrolment.store, name=name)
                 return pb.EnrolCustomerResponse(customer=self._files(tx, [known], call)[0], replayed=True)
@@ -76,7 +76,7 @@ class CustomerService:
             if matches and not enrolment.accept_duplicates:
                 return pb.EnrolCustomerResponse(matches=self._matches(tx, matches, call, desk=False))
             customer = enrol(
-                enrolment, self.policy, digest=digest, operator=operator, now=now, today=today, new_id=new_id()
+                enrolment, self.policy, digest=digests[0], operator=operator, now=now, today=today, new_id=new_id()
             )
             self.customers.add(tx, customer)
             records = append(tx, customer.id, enrolment.uses, word, now)

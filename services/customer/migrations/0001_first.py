@@ -15,6 +15,7 @@ def upgrade() -> None:
     first.create_cursors()
     first.create_documents()
     first.create_event_log()
+    first.create_leases()
     first.create_requests()
     first.create_vault()
     op.create_table(
