@@ -131,6 +131,7 @@ def create_event_log() -> None:
         sa.Column("type", Text(), nullable=False),
         sa.Column("time", sa.BigInteger(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
         sqlite_autoincrement=True,
     )

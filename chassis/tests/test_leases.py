@@ -1,40 +1,24 @@
-"""Leases: one process at a time does a piece of work, a dead one is replaced soon, and one that stops at once."""
+"""Leases: one process at a time does a piece of work, a dead one is replaced soon, and one that stops at once.
+
+A process that is really killed stands in `test_operations`.
+"""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from functools import partial
 from threading import Event
 
 import pytest
 import sqlalchemy as sa
 
-from chassis.calendar import SECOND
 from chassis.clock import system_clock
 from chassis.database import Database, metadata
 from chassis.leases import LENGTH, LeaseLost, Leases, leases_table
 from chassis.tests.events import at_once, until
-from tests.databases import text_of
 from tests.running import Clock
 
 TABLES = metadata()
 TABLE = leases_table(TABLES)
-
-# A process that takes a lease and lives on with it.
-HOLDER = """
-import sys, time
-from chassis.calendar import SECOND
-from chassis.clock import system_clock
-from chassis.database import Database
-from chassis.tests.test_leases import TABLE
-from chassis.leases import Leases
-leases = Leases(Database(sys.argv[1]), TABLE, system_clock, "killed")
-leases.start()
-print(leases.hold("work"), flush=True)
-time.sleep(60)
-"""
 
 
 @pytest.fixture
@@ -184,21 +168,3 @@ def test_a_lease_is_renewed_in_the_background(database: Database) -> None:
     until(lambda: end() > first)
     assert end() - system_clock() > LENGTH // 2
     leases.stop()
-
-
-@pytest.mark.timeout(60)
-def test_a_killed_process_is_replaced(database: Database) -> None:
-    """After kill -9 the work stands still for no longer than a lease, and on SQLite not at all."""
-    command = [sys.executable, "-c", HOLDER, text_of(database.url)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == "True"
-        other = Leases(database, TABLE, system_clock, "other")
-        assert not other.hold("work")
-        process.send_signal(signal.SIGKILL)
-    killed = system_clock()
-    other.start()
-    assert other.hold("work") is database.sqlite
-    until(lambda: other.hold("work"))
-    assert system_clock() - killed < LENGTH + SECOND
-    other.stop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -16,6 +18,7 @@ from google.type.money_pb2 import Money
 from structlog.testing import capture_logs
 
 from chassis.calendar import SECOND
+from chassis.clock import system_clock
 from chassis.database import Contention, Database, Tx, metadata
 from chassis.errors import Invalid, NotFound, Unavailable
 from chassis.ids import uuid7
@@ -30,14 +33,35 @@ from chassis.operations import (
     operations_table,
 )
 from chassis.paging import Pager
-from chassis.tests.events import at_once
+from chassis.tests.events import at_once, until
 from chassis.tests.serving import call_of, serving
 from chassis.texts import Texts
+from tests.databases import text_of
 from tests.running import START, Clock, Refusal
 
 TABLES = metadata()
 TABLE = operations_table(TABLES)
 LEASES = leases_table(TABLES)
+# A process that takes up an operation and does not come to its end.
+PROCESS = """
+import sys, time
+from chassis.clock import system_clock
+from chassis.database import Database
+from chassis.leases import Leases
+from chassis.operations import Operations, Runner
+from chassis.paging import Pager
+from chassis.tests.test_operations import LEASES, TABLE, TEXTS
+
+def job(running):
+    print(running.name, flush=True)
+    time.sleep(60)
+
+database = Database(sys.argv[1])
+leases = Leases(database, LEASES, system_clock, "killed")
+leases.start()
+Runner(Operations("tiny", database, TABLE, Pager(bytes(32))), {"count": job}, TEXTS, leases).step()
+"""
+
 TEXTS = Texts("tiny")
 CALL = call_of()
 
@@ -226,6 +250,28 @@ def test_after_a_restart_the_work_is_taken_up(operations: Operations) -> None:
     clock.now += LENGTH
     assert next_one.step() == 1
     assert unpacked(get(again, name).response, Date) == Date(year=8)
+
+
+@pytest.mark.timeout(60)
+def test_the_work_of_a_killed_process_is_taken_up(operations: Operations) -> None:
+    """After kill -9 an operation lies idle for no longer than a lease; on SQLite, with its one process, not at all."""
+    database = operations.database
+    name = start(operations)
+    leases = Leases(database, LEASES, system_clock, "other")
+    other = Runner(operations, {"count": lambda _: Date(year=8)}, TEXTS, leases)
+    command = [sys.executable, "-c", PROCESS, text_of(database.url)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == name
+        assert other.step() == 0
+        process.kill()
+    killed = system_clock()
+    leases.start()
+    assert other.step() == (1 if database.sqlite else 0)
+    until(lambda: other.step() == 1 or get(operations, name).done)
+    assert system_clock() - killed < LENGTH + SECOND
+    assert unpacked(get(operations, name).response, Date) == Date(year=8)
+    leases.stop()
 
 
 def test_two_processes_carry_two_out_at_once_and_none_twice(operations: Operations) -> None:
