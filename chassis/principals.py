@@ -38,9 +38,13 @@ class Principal:
     staff: str = ""
     operator: str = ""
 
+    def may(self, permission: str) -> bool:
+        """Tell whether a pattern covers the permission."""
+        return covers(self.permissions, permission)
+
     def require(self, permission: str) -> None:
         """Raise unless a pattern covers the permission."""
-        if not covers(self.permissions, permission):
+        if not self.may(permission):
             raise PermissionMissing(permission=permission)
 
     def require_store(self, store: str) -> None:

@@ -42,10 +42,10 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
         raise SettingError(f"{config.prefix}APPROVAL_PEOPLE must be {PEOPLE_IN_PRODUCTION} in production")
     base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock)
     database, new_id = base.database, base.new_id
-    calls = Calls(database, REQUESTS, clock, new_id)
     vault = Vault(
         VAULT_KEYS, read_key(config.vault_key.get_secret_value()), read_key(config.index_key.get_secret_value())
     )
+    calls = Calls(database, REQUESTS, clock, new_id, lambda content: vault.digest("REQUEST", content))
     customers = Customers(vault)
     notices = Notices(notice_of)
     policy = FilePolicy(tuple(config.mandatory_fields.split(",")), config.completion_days)

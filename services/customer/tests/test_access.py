@@ -30,6 +30,9 @@ from tests.running import Running
 # Every method with its permission, and a request that is wrong in itself: who may not call does not hear of that.
 METHODS: dict[str, tuple[Any, str, Message]] = {
     "EnrolCustomer": (CUSTOMERS, "customer.customers.enrol", customer_pb2.EnrolCustomerRequest()),
+    "CreateCustomer": (CUSTOMERS, "customer.customers.create", customer_pb2.CreateCustomerRequest()),
+    "UpdateCustomer": (CUSTOMERS, "customer.customers.update", customer_pb2.UpdateCustomerRequest()),
+    "BatchGetCustomers": (CUSTOMERS, "customer.customers.get", customer_pb2.BatchGetCustomersRequest()),
     "GetCustomer": (CUSTOMERS, "customer.customers.get", customer_pb2.GetCustomerRequest()),
     "LookupCustomer": (CUSTOMERS, "customer.customers.lookup", customer_pb2.LookupCustomerRequest()),
     "RecordPurchase": (PURCHASES, "customer.purchases.record", pb.RecordPurchaseRequest()),

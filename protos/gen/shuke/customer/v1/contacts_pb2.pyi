@@ -45,7 +45,7 @@ class Contact(_message.Message):
         UNKNOWN: Contact._Outcome.ValueType  # 5
         """There is no such customer."""
         BLOCKED: Contact._Outcome.ValueType  # 6
-        """No business is done with the customer at present."""
+        """No business is done with the customer at present, or the file was merged into another one."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
         """Outcome for a customer."""
@@ -63,7 +63,7 @@ class Contact(_message.Message):
     UNKNOWN: Contact.Outcome.ValueType  # 5
     """There is no such customer."""
     BLOCKED: Contact.Outcome.ValueType  # 6
-    """No business is done with the customer at present."""
+    """No business is done with the customer at present, or the file was merged into another one."""
 
     CUSTOMER_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int

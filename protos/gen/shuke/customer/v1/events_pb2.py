@@ -30,7 +30,7 @@ from shuke.customer.v1 import customer_pb2 as shuke_dot_customer_dot_v1_dot_cust
 from shuke.customer.v1 import purchases_pb2 as shuke_dot_customer_dot_v1_dot_purchases__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eshuke/customer/v1/events.proto\x12\x11shuke.customer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a shuke/customer/v1/consents.proto\x1a shuke/customer/v1/customer.proto\x1a!shuke/customer/v1/purchases.proto\"i\n\x0f\x43ustomerCreated\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12\x12\n\nhome_store\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.shuke.customer.v1.Customer.State\"\xaf\x02\n\x10PurchaseRecorded\x12\x10\n\x08purchase\x18\x01 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x02 \x01(\t\x12.\n\x04kind\x18\x03 \x01(\x0e\x32 .shuke.customer.v1.Purchase.Kind\x12\r\n\x05store\x18\x04 \x01(\t\x12(\n\rbusiness_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12\x31\n\rbusiness_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05total\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06profit\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x14\n\x0cprofit_known\x18\t \x01(\x08\"\xfb\x02\n\x10PurchaseRefunded\x12\x0e\n\x06refund\x18\x01 \x01(\t\x12\x19\n\x11original_purchase\x18\x02 \x01(\t\x12\x31\n\x16original_business_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x10\n\x08\x63ustomer\x18\x04 \x01(\t\x12.\n\x04kind\x18\x05 \x01(\x0e\x32 .shuke.customer.v1.Purchase.Kind\x12\r\n\x05store\x18\x06 \x01(\t\x12(\n\rbusiness_date\x18\x07 \x01(\x0b\x32\x11.google.type.Date\x12\x31\n\rbusiness_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05total\x18\t \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06profit\x18\n \x01(\x0b\x32\x12.google.type.Money\x12\x14\n\x0cprofit_known\x18\x0b \x01(\x08\"\xb4\x01\n\x0e\x43onsentChanged\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12+\n\x07\x63onsent\x18\x02 \x01(\x0b\x32\x1a.shuke.customer.v1.Consent\x12;\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32).shuke.customer.v1.ConsentRecord.Decision\x12\x16\n\x0enotice_version\x18\x04 \x01(\t\x12\x0e\n\x06record\x18\x05 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eshuke/customer/v1/events.proto\x12\x11shuke.customer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a shuke/customer/v1/consents.proto\x1a shuke/customer/v1/customer.proto\x1a!shuke/customer/v1/purchases.proto\"i\n\x0f\x43ustomerCreated\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12\x12\n\nhome_store\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.shuke.customer.v1.Customer.State\"d\n\x0f\x43ustomerUpdated\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12\r\n\x05paths\x18\x02 \x03(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.shuke.customer.v1.Customer.State\"\xaf\x02\n\x10PurchaseRecorded\x12\x10\n\x08purchase\x18\x01 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x02 \x01(\t\x12.\n\x04kind\x18\x03 \x01(\x0e\x32 .shuke.customer.v1.Purchase.Kind\x12\r\n\x05store\x18\x04 \x01(\t\x12(\n\rbusiness_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12\x31\n\rbusiness_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05total\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06profit\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x14\n\x0cprofit_known\x18\t \x01(\x08\"\xfb\x02\n\x10PurchaseRefunded\x12\x0e\n\x06refund\x18\x01 \x01(\t\x12\x19\n\x11original_purchase\x18\x02 \x01(\t\x12\x31\n\x16original_business_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x10\n\x08\x63ustomer\x18\x04 \x01(\t\x12.\n\x04kind\x18\x05 \x01(\x0e\x32 .shuke.customer.v1.Purchase.Kind\x12\r\n\x05store\x18\x06 \x01(\t\x12(\n\rbusiness_date\x18\x07 \x01(\x0b\x32\x11.google.type.Date\x12\x31\n\rbusiness_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05total\x18\t \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06profit\x18\n \x01(\x0b\x32\x12.google.type.Money\x12\x14\n\x0cprofit_known\x18\x0b \x01(\x08\"\xb4\x01\n\x0e\x43onsentChanged\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12+\n\x07\x63onsent\x18\x02 \x01(\x0b\x32\x1a.shuke.customer.v1.Consent\x12;\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32).shuke.customer.v1.ConsentRecord.Decision\x12\x16\n\x0enotice_version\x18\x04 \x01(\t\x12\x0e\n\x06record\x18\x05 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,10 +39,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CUSTOMERCREATED']._serialized_start=238
   _globals['_CUSTOMERCREATED']._serialized_end=343
-  _globals['_PURCHASERECORDED']._serialized_start=346
-  _globals['_PURCHASERECORDED']._serialized_end=649
-  _globals['_PURCHASEREFUNDED']._serialized_start=652
-  _globals['_PURCHASEREFUNDED']._serialized_end=1031
-  _globals['_CONSENTCHANGED']._serialized_start=1034
-  _globals['_CONSENTCHANGED']._serialized_end=1214
+  _globals['_CUSTOMERUPDATED']._serialized_start=345
+  _globals['_CUSTOMERUPDATED']._serialized_end=445
+  _globals['_PURCHASERECORDED']._serialized_start=448
+  _globals['_PURCHASERECORDED']._serialized_end=751
+  _globals['_PURCHASEREFUNDED']._serialized_start=754
+  _globals['_PURCHASEREFUNDED']._serialized_end=1133
+  _globals['_CONSENTCHANGED']._serialized_start=1136
+  _globals['_CONSENTCHANGED']._serialized_end=1316
 # @@protoc_insertion_point(module_scope)
