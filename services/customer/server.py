@@ -18,6 +18,7 @@ from services.customer.clients import tiering_feed
 from services.customer.config import CustomerSettings
 from services.customer.consents.rpc import ConsentService
 from services.customer.consumers import SOURCE, on_tiering
+from services.customer.contacts.rpc import ContactService
 from services.customer.customers.domain import FilePolicy
 from services.customer.customers.repository import Customers, require
 from services.customer.customers.rpc import CustomerService
@@ -28,7 +29,7 @@ from services.customer.purchases.rpc import Purchases
 from services.customer.refunds.rpc import Refunds
 from services.customer.spend.rpc import SpendSummaries
 from services.customer.tables import CHAIN, CURSORS, LOG, METADATA, REQUESTS, VAULT_KEYS
-from shuke.customer.v1 import consents_pb2, customer_pb2, errors_pb2, policies_pb2, purchases_pb2
+from shuke.customer.v1 import consents_pb2, contacts_pb2, customer_pb2, errors_pb2, policies_pb2, purchases_pb2
 from shuke.event.v1 import event_pb2
 
 API = "customer"
@@ -62,6 +63,10 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     base.server.add(
         consents_pb2.DESCRIPTOR.services_by_name["ConsentService"],
         ConsentService(calls, database, notices, require, LOG, chain, base.pager, config),
+    )
+    base.server.add(
+        contacts_pb2.DESCRIPTOR.services_by_name["ContactService"],
+        ContactService(database, customers, chain.zone, service_opt_in=config.service_opt_in),
     )
     base.server.add(
         policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],

@@ -13,10 +13,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.customer.tests.builders import Shop, day
 from shuke.customer.v1 import consents_pb2 as pb
-from shuke.customer.v1 import consents_pb2_grpc, policies_pb2, policies_pb2_grpc
+from shuke.customer.v1 import consents_pb2_grpc, contacts_pb2, contacts_pb2_grpc, policies_pb2, policies_pb2_grpc
 from shuke.customer.v1.consents_pb2 import CheckConsentResponse, Consent, ConsentRecord
 
 CONSENTS, POLICIES = consents_pb2_grpc.ConsentServiceStub, policies_pb2_grpc.PolicyServiceStub
+CONTACTS = contacts_pb2_grpc.ContactServiceStub
 AUTHOR, REVIEWER, APPROVER, MANAGER = "S-AUTHOR", "S-REVIEWER", "S-APPROVER", "S-MANAGER"
 EXAMPLE = Path(__file__).parents[3] / "cli" / "example_policies" / "notice.json"
 FIRST = "policies/notice/versions/1"
@@ -105,6 +106,18 @@ class Desk:
         request = pb.CheckConsentRequest(customer=customer, purpose=purpose, channel=channel, time=time)
         answer: CheckConsentResponse = self.call(CONSENTS, "CheckConsent", request, **caller)
         return answer
+
+    def contacts(
+        self,
+        customers: Sequence[str],
+        purpose: Consent.Purpose.ValueType,
+        *channels: Consent.Channel.ValueType,
+        **caller: Any,
+    ) -> Sequence[contacts_pb2.Contact]:
+        """Ask how customers may be addressed, as another service of the suite does."""
+        request = contacts_pb2.BatchGetContactsRequest(customers=customers, purpose=purpose, channels=channels)
+        answer: contacts_pb2.BatchGetContactsResponse = self.call(CONTACTS, "BatchGetContacts", request, **caller)
+        return answer.contacts
 
     def page(self, customer: str, size: int = 0, token: str = "", **caller: Any) -> pb.ListConsentRecordsResponse:
         """Read a page of a customer's records."""
