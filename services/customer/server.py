@@ -25,11 +25,20 @@ from services.customer.customers.rpc import CustomerService
 from services.customer.policies.convert import notice_of
 from services.customer.policies.repository import Notices
 from services.customer.policies.rpc import NOTICES
+from services.customer.privacy.rpc import PrivacyService
 from services.customer.purchases.rpc import Purchases
 from services.customer.refunds.rpc import Refunds
 from services.customer.spend.rpc import SpendSummaries
-from services.customer.tables import CHAIN, CURSORS, LOG, METADATA, REQUESTS, VAULT_KEYS
-from shuke.customer.v1 import consents_pb2, contacts_pb2, customer_pb2, errors_pb2, policies_pb2, purchases_pb2
+from services.customer.tables import ACCESSES, CHAIN, CURSORS, LOG, METADATA, REQUESTS, VAULT_KEYS
+from shuke.customer.v1 import (
+    consents_pb2,
+    contacts_pb2,
+    customer_pb2,
+    errors_pb2,
+    policies_pb2,
+    privacy_pb2,
+    purchases_pb2,
+)
 from shuke.event.v1 import event_pb2
 
 API = "customer"
@@ -41,7 +50,7 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     production = suite.env == "production"
     if production and config.approval_people < PEOPLE_IN_PRODUCTION:
         raise SettingError(f"{config.prefix}APPROVAL_PEOPLE must be {PEOPLE_IN_PRODUCTION} in production")
-    base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock)
+    base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock, ACCESSES)
     database, new_id = base.database, base.new_id
     vault = Vault(
         VAULT_KEYS, read_key(config.vault_key.get_secret_value()), read_key(config.index_key.get_secret_value())
@@ -67,6 +76,10 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     base.server.add(
         contacts_pb2.DESCRIPTOR.services_by_name["ContactService"],
         ContactService(database, customers, chain.zone, service_opt_in=config.service_opt_in),
+    )
+    base.server.add(
+        privacy_pb2.DESCRIPTOR.services_by_name["PrivacyService"],
+        PrivacyService(database, ACCESSES, require, base.pager),
     )
     base.server.add(
         policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],

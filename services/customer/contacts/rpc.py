@@ -30,6 +30,7 @@ class ContactService:
             files = self.customers.find(tx, ids)
             # Words after files: a withdrawal that is recorded meanwhile counts.
             words = latest(tx, ids, purpose)
+        call.read(request.customers, purpose)
         contacts = []
         for name, customer_id in zip(request.customers, ids, strict=True):
             customer = files.get(customer_id)

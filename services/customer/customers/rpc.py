@@ -174,6 +174,7 @@ class CustomerService:
     def _files(self, tx: Tx, customers: Sequence[Customer], call: Call) -> list[pb.Customer]:
         ids = [customer.id for customer in customers]
         held, sums = repository.classes(tx, ids), spends(tx, ids)
+        call.read(customer.name for customer in customers)
         veiled = not call.principal.may(SEE_PERSONAL)
         return [
             convert.customer_to_proto(
@@ -189,6 +190,7 @@ class CustomerService:
     def _matches(self, tx: Tx, customers: Sequence[Customer], call: Call, *, desk: bool) -> list[pb.CustomerMatch]:
         ids = [customer.id for customer in customers]
         held, sums = repository.classes(tx, ids), spends(tx, ids)
+        call.read(customer.name for customer in customers)
         profiles = self._files(tx, customers, call) if desk else [None] * len(customers)
         return [
             convert.match_to_proto(

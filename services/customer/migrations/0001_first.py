@@ -11,6 +11,7 @@ down_revision = None
 
 
 def upgrade() -> None:
+    first.create_access()
     first.create_chain()
     first.create_cursors()
     first.create_documents()
