@@ -30,13 +30,17 @@ class StaffRequired(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A verified caller: name, permission patterns, stores, the staff code of a staff key, the operator it names."""
+    """A verified caller: name, permission patterns, stores, the staff code of a staff key, the operator it names.
+
+    `purpose` is why it reads personal data where a call does not say.
+    """
 
     name: str
     permissions: tuple[str, ...]
     stores: tuple[str, ...] = ()
     staff: str = ""
     operator: str = ""
+    purpose: str = ""
 
     def may(self, permission: str) -> bool:
         """Tell whether a pattern covers the permission."""

@@ -128,6 +128,7 @@ def authentication(_method: Method, inner: Inner, parts: Parts) -> Inner:
 
     def run(request: bytes, call: Call) -> bytes:
         call.principal = parts.authenticate(call)
+        call.purpose = call.purpose or call.principal.purpose
         answer: bytes = inner(request, call)
         return answer
 

@@ -114,9 +114,10 @@ class Running:
         operator: str = "",
         language: str = "en",
         purpose: str = "",
+        key_purpose: str = "",
     ) -> tuple[tuple[str, str], ...]:
         """Sign a caller in, as the gateway does."""
-        principal = Principal("apiKeys/test", permissions, stores, staff, operator)
+        principal = Principal("apiKeys/test", permissions, stores, staff, operator, key_purpose)
         token = self.signer.sign(principal, self.service.foundation.api)
         headers = (("authorization", f"Bearer {token}"), ("accept-language", language))
         return (*headers, ("x-purpose", purpose)) if purpose else headers

@@ -66,13 +66,19 @@ def test_each_read_is_recorded(desk: Desk, anna: str, method: str) -> None:
 
 @pytest.mark.requirement("C-37")
 def test_a_read_tells_for_whom_and_why(desk: Desk, anna: str) -> None:
-    """The operator or the member of staff is named, and the purpose that the header states counts before all others."""
+    """The operator or the member of staff is named; the header's purpose counts before the key's and the request's."""
     desk.shop.running.clock.now += 1_000_000
     desk.shop.file(anna, operator="O7", staff="S1", purpose="COMPLAINT", **VEILED)
     desk.shop.running.clock.now += 1_000_000
-    desk.contacts([anna], Consent.SERVICE, Consent.SMS, staff="S1", purpose="TIER_NOTICE")
-    records = desk.accesses(anna).access_records
-    assert [(record.staff, record.purpose) for record in records[:2]] == [("S1", "TIER_NOTICE"), ("O7", "COMPLAINT")]
+    desk.contacts([anna], Consent.SERVICE, Consent.SMS, staff="S1", purpose="TIER_NOTICE", key_purpose="DESK")
+    desk.shop.running.clock.now += 1_000_000
+    desk.contacts([anna], Consent.SERVICE, Consent.SMS, key_purpose="DESK")
+    records = desk.accesses(anna).access_records[:3]
+    assert [(record.staff, record.purpose) for record in records] == [
+        ("", "DESK"),
+        ("S1", "TIER_NOTICE"),
+        ("O7", "COMPLAINT"),
+    ]
     refusal = refused(desk.shop.file, anna, purpose="because Anna asked")
     assert refusal.fields == {"x-purpose": "PURPOSE_MALFORMED"}
 

@@ -44,7 +44,9 @@ class AccessRecord(_message.Message):
     rpc_method: _builtins.str
     """RPC method that read, "/{service}/{method}"."""
     purpose: _builtins.str
-    """Purpose of the read: the code in the call's header x-purpose, else what the request itself states, else "UNSTATED"."""
+    """Purpose of the read: the code in the call's header x-purpose, else that of the key, else what the request itself states, else
+    "UNSTATED".
+    """
     request_id: _builtins.str
     """Request id of the call, as answered in the header x-request-id."""
     @_builtins.property
