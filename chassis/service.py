@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from google.protobuf.descriptor import EnumDescriptor
 
 from chassis import log
+from chassis.access import AccessLog, Recorder
 from chassis.calendar import EPOCH
 from chassis.call import Call
 from chassis.chain import ChainChangedError, remember
@@ -50,7 +51,14 @@ class Foundation:
     """The parts that every service is made of, built once from its settings."""
 
     def __init__(
-        self, api: str, config: ServiceSettings, suite: Suite, chain: Chain, reasons: EnumDescriptor, clock: Clock
+        self,
+        api: str,
+        config: ServiceSettings,
+        suite: Suite,
+        chain: Chain,
+        reasons: EnumDescriptor,
+        clock: Clock,
+        accesses: AccessLog | None = None,
     ) -> None:
         self.api = api
         self.config = config
@@ -64,7 +72,8 @@ class Foundation:
         self.pager = Pager(HKDF(SHA256(), 32, salt=None, info=b"page tokens").derive(signing_key.encode()))
         verifier = Verifier(api, read_trust(suite.trust), clock)
         self._authenticate: Authenticate = lambda call: verifier.verify(call.token)
-        self.server = Server(Parts(self.texts, clock, self.authenticate), threads=config.threads)
+        record = Recorder(accesses, self.database, clock, self.new_id).record if accesses else None
+        self.server = Server(Parts(self.texts, clock, self.authenticate, record), threads=config.threads)
 
     def authenticate(self, call: Call) -> Principal:
         """Answer who calls, or raise."""

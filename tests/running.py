@@ -113,11 +113,14 @@ class Running:
         staff: str = "",
         operator: str = "",
         language: str = "en",
+        purpose: str = "",
+        key_purpose: str = "",
     ) -> tuple[tuple[str, str], ...]:
         """Sign a caller in, as the gateway does."""
-        principal = Principal("apiKeys/test", permissions, stores, staff, operator)
+        principal = Principal("apiKeys/test", permissions, stores, staff, operator, key_purpose)
         token = self.signer.sign(principal, self.service.foundation.api)
-        return (("authorization", f"Bearer {token}"), ("accept-language", language))
+        headers = (("authorization", f"Bearer {token}"), ("accept-language", language))
+        return (*headers, ("x-purpose", purpose)) if purpose else headers
 
 
 class StartService(Protocol):

@@ -10,6 +10,27 @@ from alembic import op
 from chassis.database import Text
 
 
+def create_access() -> None:
+    """Make the accesses to personal data."""
+    op.create_table(
+        "access_subjects",
+        sa.Column("subject", Text(), nullable=False),
+        sa.Column("access_id", Text(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", "access_id", name="pk_access_subjects"),
+    )
+    op.create_table(
+        "accesses",
+        sa.Column("id", Text(), nullable=False),
+        sa.Column("time", sa.BigInteger(), nullable=False),
+        sa.Column("caller", Text(), nullable=False),
+        sa.Column("staff", Text(), nullable=False),
+        sa.Column("method", Text(), nullable=False),
+        sa.Column("purpose", Text(), nullable=False),
+        sa.Column("request_id", Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_accesses"),
+    )
+
+
 def create_chain() -> None:
     """Make the chain's remembered settings."""
     op.create_table(

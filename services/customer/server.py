@@ -18,17 +18,27 @@ from services.customer.clients import tiering_feed
 from services.customer.config import CustomerSettings
 from services.customer.consents.rpc import ConsentService
 from services.customer.consumers import SOURCE, on_tiering
+from services.customer.contacts.rpc import ContactService
 from services.customer.customers.domain import FilePolicy
 from services.customer.customers.repository import Customers, require
 from services.customer.customers.rpc import CustomerService
 from services.customer.policies.convert import notice_of
 from services.customer.policies.repository import Notices
 from services.customer.policies.rpc import NOTICES
+from services.customer.privacy.rpc import PrivacyService
 from services.customer.purchases.rpc import Purchases
 from services.customer.refunds.rpc import Refunds
 from services.customer.spend.rpc import SpendSummaries
-from services.customer.tables import CHAIN, CURSORS, LEASES, LOG, METADATA, REQUESTS, VAULT_KEYS
-from shuke.customer.v1 import consents_pb2, customer_pb2, errors_pb2, policies_pb2, purchases_pb2
+from services.customer.tables import ACCESSES, CHAIN, CURSORS, LEASES, LOG, METADATA, REQUESTS, VAULT_KEYS
+from shuke.customer.v1 import (
+    consents_pb2,
+    contacts_pb2,
+    customer_pb2,
+    errors_pb2,
+    policies_pb2,
+    privacy_pb2,
+    purchases_pb2,
+)
 from shuke.event.v1 import event_pb2
 
 API = "customer"
@@ -40,13 +50,13 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     production = suite.env == "production"
     if production and config.approval_people < PEOPLE_IN_PRODUCTION:
         raise SettingError(f"{config.prefix}APPROVAL_PEOPLE must be {PEOPLE_IN_PRODUCTION} in production")
-    base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock)
+    base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock, ACCESSES)
     database, new_id = base.database, base.new_id
-    calls = Calls(database, REQUESTS, clock, new_id)
     leases = Leases(database, LEASES, clock, new_id())
     vault = Vault(
         VAULT_KEYS, read_keys(config.vault_key.get_secret_value()), read_keys(config.index_key.get_secret_value())
     )
+    calls = Calls(database, REQUESTS, clock, new_id, lambda content: vault.digest("REQUEST", content))
     customers = Customers(vault)
     notices = Notices(notice_of)
     policy = FilePolicy(tuple(config.mandatory_fields.split(",")), config.completion_days)
@@ -63,6 +73,14 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     base.server.add(
         consents_pb2.DESCRIPTOR.services_by_name["ConsentService"],
         ConsentService(calls, database, notices, require, LOG, chain, base.pager, config),
+    )
+    base.server.add(
+        contacts_pb2.DESCRIPTOR.services_by_name["ContactService"],
+        ContactService(database, customers, chain.zone, service_opt_in=config.service_opt_in),
+    )
+    base.server.add(
+        privacy_pb2.DESCRIPTOR.services_by_name["PrivacyService"],
+        PrivacyService(database, ACCESSES, require, base.pager),
     )
     base.server.add(
         policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],

@@ -11,6 +11,7 @@ down_revision = None
 
 
 def upgrade() -> None:
+    first.create_access()
     first.create_chain()
     first.create_cursors()
     first.create_documents()
@@ -49,6 +50,7 @@ def upgrade() -> None:
         sa.Column("customer_id", Text(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "digest", "customer_id", name="pk_customer_keys"),
     )
+    op.create_index("ix_customer_keys_customer_id", "customer_keys", ["customer_id"], unique=False)
     op.create_table(
         "customer_spend",
         sa.Column("customer_id", Text(), nullable=False),
@@ -74,12 +76,14 @@ def upgrade() -> None:
         sa.Column("state", Text(), nullable=False),
         sa.Column("completion_due_date", sa.Date(), nullable=True),
         sa.Column("enrolled_by", Text(), nullable=False),
-        sa.Column("enrolment_ref", Text(), nullable=False),
-        sa.Column("enrolment_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("enrolment_ref", Text(), nullable=True),
+        sa.Column("enrolment_hash", sa.LargeBinary(), nullable=True),
         sa.Column("create_time", sa.BigInteger(), nullable=False),
         sa.Column("update_time", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("notice_version", Text(), nullable=False),
+        sa.Column("preferred_channel", Text(), nullable=False),
+        sa.Column("time_zone", Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_customers"),
         sa.UniqueConstraint("home_store", "enrolment_ref", name="uq_customers_enrolment"),
     )

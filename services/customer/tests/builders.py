@@ -34,7 +34,7 @@ CUSTOMERS, PURCHASES = customer_pb2_grpc.CustomerServiceStub, purchases_pb2_grpc
 EVENTS: dict[str, type[Message]] = {
     message.DESCRIPTOR.full_name: message
     for message in (
-        *(events_pb2.CustomerCreated, events_pb2.ConsentChanged),
+        *(events_pb2.CustomerCreated, events_pb2.CustomerUpdated, events_pb2.ConsentChanged),
         *(events_pb2.PurchaseRecorded, events_pb2.PurchaseRefunded),
     )
 }

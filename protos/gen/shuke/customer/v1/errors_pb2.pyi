@@ -90,6 +90,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: no policy of this kind is kept here, or its payload is another kind's. Metadata: field, kind."""
     NOTICE_INCOMPLETE: _ErrorReason.ValueType  # 33
     """INVALID_ARGUMENT: a notice that is not fit to be shown. Metadata: field."""
+    CUSTOMER_KNOWN: _ErrorReason.ValueType  # 34
+    """ALREADY_EXISTS: a contact point of the new customer leads to others. Metadata: names."""
+    CUSTOMER_CLOSED: _ErrorReason.ValueType  # 35
+    """FAILED_PRECONDITION: the file was merged or erased and is never changed again. Metadata: name, state."""
+    UPDATE_PATH_WRONG: _ErrorReason.ValueType  # 36
+    """INVALID_ARGUMENT: the update mask names no field that can be changed. Metadata: field, path."""
+    TIME_ZONE_UNKNOWN: _ErrorReason.ValueType  # 37
+    """INVALID_ARGUMENT: no time zone of the IANA database. Metadata: field."""
+    FIELD_MISSING: _ErrorReason.ValueType  # 38
+    """INVALID_ARGUMENT: a file cannot be opened without this field. Metadata: field."""
+    CUSTOMER_MASKED: _ErrorReason.ValueType  # 39
+    """INVALID_ARGUMENT: a personal field would be overwritten with what a masked answer shows of it. Metadata: field."""
+    BIRTHDAY_IN_FUTURE: _ErrorReason.ValueType  # 60
+    """INVALID_ARGUMENT: a birthday that is still to come. Metadata: field."""
     RECEIPT_NOT_FOUND: _ErrorReason.ValueType  # 40
     """NOT_FOUND: no sale is recorded under this receipt. Metadata: receipt."""
 
@@ -164,6 +178,20 @@ POLICY_KIND_WRONG: ErrorReason.ValueType  # 32
 """INVALID_ARGUMENT: no policy of this kind is kept here, or its payload is another kind's. Metadata: field, kind."""
 NOTICE_INCOMPLETE: ErrorReason.ValueType  # 33
 """INVALID_ARGUMENT: a notice that is not fit to be shown. Metadata: field."""
+CUSTOMER_KNOWN: ErrorReason.ValueType  # 34
+"""ALREADY_EXISTS: a contact point of the new customer leads to others. Metadata: names."""
+CUSTOMER_CLOSED: ErrorReason.ValueType  # 35
+"""FAILED_PRECONDITION: the file was merged or erased and is never changed again. Metadata: name, state."""
+UPDATE_PATH_WRONG: ErrorReason.ValueType  # 36
+"""INVALID_ARGUMENT: the update mask names no field that can be changed. Metadata: field, path."""
+TIME_ZONE_UNKNOWN: ErrorReason.ValueType  # 37
+"""INVALID_ARGUMENT: no time zone of the IANA database. Metadata: field."""
+FIELD_MISSING: ErrorReason.ValueType  # 38
+"""INVALID_ARGUMENT: a file cannot be opened without this field. Metadata: field."""
+CUSTOMER_MASKED: ErrorReason.ValueType  # 39
+"""INVALID_ARGUMENT: a personal field would be overwritten with what a masked answer shows of it. Metadata: field."""
+BIRTHDAY_IN_FUTURE: ErrorReason.ValueType  # 60
+"""INVALID_ARGUMENT: a birthday that is still to come. Metadata: field."""
 RECEIPT_NOT_FOUND: ErrorReason.ValueType  # 40
 """NOT_FOUND: no sale is recorded under this receipt. Metadata: receipt."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
