@@ -116,10 +116,7 @@ class Consumer:
         if len(events) > 1:
             half = len(events) // 2
             return self._take(events[:half], epoch) + self._take(events[half:], epoch)
-        try:
-            return self.database.transact(partial(self._park, event=events[0], epoch=epoch, problem=problem))
-        except AnotherConsumer:
-            return 0
+        return self._park(events[0], epoch, problem)
 
     def _apply(self, tx: Tx, events: Sequence[event_pb2.Event], epoch: str) -> int:
         due = self._pass(tx, events, epoch)
@@ -134,22 +131,32 @@ class Consumer:
             self.effect(tx, free, now, self.new_id)
         return len(due)
 
-    def _park(self, tx: Tx, event: event_pb2.Event, epoch: str, problem: Exception) -> int:
-        due = self._pass(tx, [event], epoch)
-        if due:
-            name = _name(problem)
-            self.parked.add(tx, due, self.clock(), name, TRIES)
-            log.error(
-                "subject parked",
-                source=self.source,
-                subject=event.partition_key,
-                partition=event.partition,
-                position=event.position,
-                problem=name,
-                parked=self.parked.count(tx),
-                exc_info=problem,
-            )
-        return len(due)
+    def _park(self, event: event_pb2.Event, epoch: str, problem: Exception) -> int:
+        name = _name(problem)
+
+        def work(tx: Tx) -> int:
+            if not self._pass(tx, [event], epoch):
+                return 0
+            self.parked.add(tx, [event], self.clock(), name, TRIES)
+            return self.parked.count(tx)
+
+        try:
+            parked = self.database.transact(work)
+        except AnotherConsumer:
+            return 0
+        if parked == 0:
+            return 0
+        log.error(
+            "subject parked",
+            source=self.source,
+            subject=event.partition_key,
+            partition=event.partition,
+            position=event.position,
+            problem=name,
+            parked=parked,
+            exc_info=problem,
+        )
+        return 1
 
     def _pass(self, tx: Tx, events: Sequence[event_pb2.Event], epoch: str) -> list[event_pb2.Event]:
         """Move the cursors over the events that are due, and answer these."""
