@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from chassis import names
-from chassis.errors import AlreadyExists, EtagMismatch, FailedPrecondition, NotFound, Refused
+from chassis.errors import AlreadyExists, EtagMismatch, FailedPrecondition, NotFound, Refused, listed
 from services.customer.consents.domain import Use
 from services.customer.ledger.domain import CustomerState, Pending
 from services.customer.personal.domain import PERSONAL_FIELDS, PHONES, ExternalId, Personal
@@ -231,6 +231,12 @@ def enrol(
         time_zone=enrolment.time_zone,
     )
     return _completed(opened, policy, today)
+
+
+def refuse_known(rivals: Sequence[Customer]) -> None:
+    """Refuse a second file for whom there is one already (C-01)."""
+    if rivals:
+        raise CustomerKnown(names=listed([rival.name for rival in rivals], MOST_NAMES))
 
 
 def update(

@@ -10,7 +10,7 @@ from chassis.calendar import day_of
 from chassis.call import Call
 from chassis.calls import Calls
 from chassis.database import Database, Tx
-from chassis.errors import Problems, listed
+from chassis.errors import Problems
 from chassis.events import EventLog
 from chassis.ids import NewId
 from chassis.settings import Chain
@@ -19,14 +19,13 @@ from services.customer.consents.domain import Decision, Source, Word, require_to
 from services.customer.consents.repository import append
 from services.customer.customers import convert, repository
 from services.customer.customers.domain import (
-    MOST_NAMES,
     Customer,
-    CustomerKnown,
     Enrolment,
     EnrolmentConflict,
     FilePolicy,
     contact_keys,
     enrol,
+    refuse_known,
     update,
 )
 from services.customer.customers.repository import Customers
@@ -93,9 +92,7 @@ class CustomerService:
         def work(tx: Tx, now: int, new_id: NewId) -> pb.Customer:
             self.customers.hold(tx, creation)
             self._require_told(tx, creation, now)
-            rivals = self._rivals(tx, creation)
-            if rivals:
-                raise CustomerKnown(names=listed([rival.name for rival in rivals], MOST_NAMES))
+            refuse_known(self._rivals(tx, creation))
             return pb.Customer(name=self._open(tx, creation, word, None, now, new_id).name)
 
         # What is kept under the request id is a name; the file is read anew, so that nothing personal stands there.

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import date
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chassis.errors import EtagMismatch
 from services.customer.customers.domain import (
@@ -140,6 +143,36 @@ def test_a_change_names_what_changed_and_leaves_the_rest() -> None:
     assert changed_paths(before, after) == ["display_name", "time_zone"]
     kept = {"time_zone": "", "version": 1, "update_time": 5}
     assert dataclasses.replace(after, personal=before.personal, **kept) == before  # type: ignore[arg-type]
+
+
+told = st.fixed_dictionaries(
+    {},
+    optional={
+        "display_name": st.sampled_from(["", "Anna", "Ben"]),
+        "contact_points": st.sampled_from([(), (PHONE,), (EMAIL,), (EMAIL, PHONE)]),
+        "address": st.sampled_from([None, COMPLETE.address]),
+        "birthday": st.sampled_from([None, TODAY]),
+        "time_zone": st.sampled_from(["", "UTC"]),
+        "language_code": st.sampled_from(["en", "zh-CN"]),
+    },
+)
+
+
+@pytest.mark.requirement("C-01", "C-02")
+@given(st.lists(told, max_size=5))
+def test_changes_do_what_they_name(series: list[dict[str, Any]]) -> None:
+    """Through any changes a field has the value told last; a file is ACTIVE exactly while it is complete."""
+    customer = file()
+    for changes in series:
+        before, customer = customer, change(customer, **changes)
+        plain = ("time_zone", "language_code")
+        held = {path: getattr(customer if path in plain else customer.personal, path) for path in changes}
+        assert held == changes
+        assert set(changed_paths(before, customer)) <= changes.keys()
+        assert customer.version - before.version == bool(changed_paths(before, customer))
+        assert change(customer, **changes) is customer
+        assert (customer.state is State.ACTIVE) == (missing_fields(customer.personal, ALL) == [])
+        assert (customer.completion_due_date is None) == (customer.state is State.ACTIVE)
 
 
 @pytest.mark.parametrize("state", [State.MERGED, State.ERASED])

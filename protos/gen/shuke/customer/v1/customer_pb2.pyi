@@ -479,7 +479,9 @@ class EnrolCustomerResponse(_message.Message):
     """Replayed is true when this enrolment had been recorded before."""
     @_builtins.property
     def customer(self) -> Global___Customer:
-        """Customer that was enrolled; unset when matches are listed."""
+        """Customer that was enrolled; unset when matches are listed. Of a replayed enrolment it is the file as it stands, masked where the
+        caller may not see it.
+        """
 
     @_builtins.property
     def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___CustomerMatch]:
