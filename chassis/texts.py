@@ -29,6 +29,7 @@ RULES: Mapping[str, tuple[str, str]] = {
     "repeated.min_items": ("至少 {value} 项。", "must have at least {value} items."),
     "repeated.max_items": ("最多 {value} 项。", "must have at most {value} items."),
     "list_purchases.scope": ("请指定客户或门店。", "Name a customer or a store."),
+    "list_refunds.scope": ("请指定客户或门店。", "Name a customer or a store."),
 }
 
 

@@ -52,6 +52,8 @@ class State(StrEnum):
     PROVISIONAL = "PROVISIONAL"
     ACTIVE = "ACTIVE"
     BLOCKED = "BLOCKED"
+    MERGED = "MERGED"
+    ERASED = "ERASED"
 
 
 class KeyKind(StrEnum):

@@ -35,7 +35,8 @@ EVENTS: dict[str, type[Message]] = {
     message.DESCRIPTOR.full_name: message
     for message in (
         *(events_pb2.CustomerCreated, events_pb2.ConsentChanged),
-        *(events_pb2.PurchaseRecorded, events_pb2.PurchaseRefunded),
+        *(events_pb2.PurchaseRecorded, events_pb2.PurchaseRefunded, events_pb2.PurchaseVoided),
+        *(events_pb2.PurchaseAttached, events_pb2.RefundLinked),
     )
 }
 

@@ -117,7 +117,7 @@ def sale_again(recorded: pb.Purchase) -> pb.Purchase:
     """Write a recorded sale as a till sends it again."""
     again = pb.Purchase()
     again.CopyFrom(recorded)
-    for name in ("name", "customer_state", "create_time"):
+    for name in ("name", "customer_state", "create_time", "state"):
         again.ClearField(name)
     return again
 

@@ -66,6 +66,10 @@ class Customer(_message.Message):
         """The file is complete."""
         BLOCKED: Customer._State.ValueType  # 3
         """No business is done with the customer at present."""
+        MERGED: Customer._State.ValueType  # 4
+        """The file was merged into another one; it is kept for its records and never changed again."""
+        ERASED: Customer._State.ValueType  # 5
+        """The personal data were erased, for good."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State of the file."""
@@ -78,6 +82,10 @@ class Customer(_message.Message):
     """The file is complete."""
     BLOCKED: Customer.State.ValueType  # 3
     """No business is done with the customer at present."""
+    MERGED: Customer.State.ValueType  # 4
+    """The file was merged into another one; it is kept for its records and never changed again."""
+    ERASED: Customer.State.ValueType  # 5
+    """The personal data were erased, for good."""
 
     NAME_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
