@@ -106,7 +106,7 @@ def test_a_sale_with_refunds_is_not_voided(settled: bool) -> None:  # noqa: FBT0
 def test_a_sale_is_attached_with_its_refunds() -> None:
     """All of them belong to the customer from then on, and what was told of a customer nobody found is forgotten."""
     lost = {"customer_id": None, "customer_state": CustomerState.PENDING, "pending": Pending("PHONE", b"1")}
-    given_sale, given_refund = sale(**lost), refund(**lost)
+    given_sale, given_refund = sale(0, **lost), refund(**lost)
     moved = attach(given_sale, (given_refund,), BEN, "CARD_FORGOTTEN", LIMITS, TODAY)
     belongs = {"customer_id": "ben", "customer_state": CustomerState.RESOLVED, "pending": None}
     assert moved == [
