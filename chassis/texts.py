@@ -31,6 +31,7 @@ RULES: Mapping[str, tuple[str, str]] = {
     "repeated.max_items": ("最多 {value} 项。", "must have at most {value} items."),
     "repeated.unique": ("不得有重复项。", "must not hold anything twice."),
     "list_purchases.scope": ("请指定客户或门店。", "Name a customer or a store."),
+    "list_refunds.scope": ("请指定客户或门店。", "Name a customer or a store."),
 }
 
 

@@ -33,6 +33,12 @@ class CustomerSettings(ServiceSettings):
     approval_people: int = Field(
         3, ge=1, le=3, description="distinct people who write, review and approve a policy; production takes 3"
     )
+    void_days: int = Field(
+        1, ge=0, le=366, description="days after its business date in which a sale is voided without an approver"
+    )
+    attach_days: int = Field(
+        90, ge=0, le=3660, description="days after its business date in which a sale is attached to another customer"
+    )
     clock_tolerance_seconds: int = Field(300, ge=0, le=86_400, description="how far a till's clock may run ahead")
 
     @field_validator("vault_key", "index_key")

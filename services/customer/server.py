@@ -19,9 +19,12 @@ from services.customer.config import CustomerSettings
 from services.customer.consents.rpc import ConsentService
 from services.customer.consumers import SOURCE, on_tiering
 from services.customer.contacts.rpc import ContactService
+from services.customer.corrections.domain import Limits
+from services.customer.corrections.rpc import Corrections
 from services.customer.customers.domain import FilePolicy
 from services.customer.customers.repository import Customers, require
 from services.customer.customers.rpc import CustomerService
+from services.customer.exchanges.rpc import Exchanges
 from services.customer.policies.convert import notice_of
 from services.customer.policies.repository import Notices
 from services.customer.policies.rpc import NOTICES
@@ -62,6 +65,9 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     policy = FilePolicy(tuple(config.mandatory_fields.split(",")), config.completion_days)
     tolerance = config.clock_tolerance_seconds * SECOND
 
+    refunds = Refunds(calls, database, customers, LOG, chain, base.pager, tolerance)
+    purchases = Purchases(calls, database, customers, LOG, chain, base.pager, tolerance, refunds.link)
+
     sequencer = leases.worker("sequencer", lambda: sequence(database, LOG))
     feed = tiering_feed(config.tiering_address, base.credentials)
     consumer = Consumer(database, CURSORS, SOURCE, on_tiering, clock=clock, new_id=new_id)
@@ -90,9 +96,11 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     )
     base.server.add(
         purchases_pb2.DESCRIPTOR.services_by_name["PurchaseService"],
-        Purchases(calls, database, customers, LOG, chain, base.pager, tolerance),
-        Refunds(calls, database, customers, LOG, chain, tolerance),
-        SpendSummaries(database, chain.money),
+        purchases,
+        refunds,
+        Exchanges(calls, refunds, purchases, chain),
+        Corrections(calls, customers, LOG, chain, Limits(config.void_days, config.attach_days)),
+        SpendSummaries(database, require, chain.money),
     )
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
     listener = leases.worker("tiering events", lambda: consumer.poll(feed))

@@ -105,6 +105,7 @@ def upgrade() -> None:
         sa.Column("profit_known", sa.Boolean(), nullable=False),
         sa.Column("original_id", Text(), nullable=True),
         sa.Column("link", Text(), nullable=True),
+        sa.Column("void_time", sa.BigInteger(), nullable=True),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("create_time", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_entries"),
@@ -129,4 +130,15 @@ def upgrade() -> None:
         sa.Column("entry_id", Text(), nullable=False),
         sa.Column("payload_hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("record", "store", "business_date", "terminal", "receipt_no", name="pk_receipts"),
+    )
+    op.create_table(
+        "waiting_refunds",
+        sa.Column("store", Text(), nullable=False),
+        sa.Column("business_date", sa.Date(), nullable=False),
+        sa.Column("terminal", Text(), nullable=False),
+        sa.Column("receipt_no", Text(), nullable=False),
+        sa.Column("refund_id", Text(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "store", "business_date", "terminal", "receipt_no", "refund_id", name="pk_waiting_refunds"
+        ),
     )

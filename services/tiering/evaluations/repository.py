@@ -40,12 +40,13 @@ def hold_cursors(tx: Tx, source: str) -> dict[int, int]:
 
 
 def find_first_moves(tx: Tx, run: Run, first_class: str) -> None:
-    """Find who has a sale by the run's day and not the class of the first purchase since then.
+    """Find who has a sale by the run's day and not the class of the first purchase since then: it begins then.
 
     It is the SQL of `memberships.domain.on_sale`.
     """
     same = sa.and_(MEMBERS.c.scheme == run.scheme, MEMBERS.c.customer_id == SPENDERS.c.customer_id)
-    unknown = MEMBERS.c.customer_id.is_(None)
+    ungraded = sa.or_(MEMBERS.c.customer_id.is_(None), MEMBERS.c.evaluation_id == NO_RUN)
+    corrected, recorded = MEMBERS.c.corrected_time, sa.literal(run.record_time)
     moves = (
         sa.select(
             sa.literal(run.scheme),
@@ -54,13 +55,17 @@ def find_first_moves(tx: Tx, run: Run, first_class: str) -> None:
             sa.literal(NO_RUN),
             sa.null(),
             sa.literal(first_class),
-            sa.case((unknown, Cause.FIRST_PURCHASE.value), else_=Cause.CORRECTION.value),
-            sa.literal(run.record_time),
-            sa.or_(unknown, MEMBERS.c.evaluation_id == NO_RUN),
+            sa.case(
+                (sa.and_(MEMBERS.c.began_time.is_(None), ungraded), Cause.FIRST_PURCHASE.value),
+                else_=Cause.CORRECTION.value,
+            ),
+            sa.case((corrected >= recorded, corrected + 1), else_=recorded),
+            ungraded,
         )
         .select_from(SPENDERS.outerjoin(MEMBERS, same))
         .where(
-            SPENDERS.c.first_sale_date <= run.as_of, sa.or_(unknown, MEMBERS.c.began_time > SPENDERS.c.first_sale_time)
+            SPENDERS.c.first_sale_date <= run.as_of,
+            MEMBERS.c.began_time.is_distinct_from(SPENDERS.c.first_sale_time),
         )
     )
     tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), moves))

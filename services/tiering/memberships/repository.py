@@ -34,7 +34,8 @@ def add(tx: Tx, movements: Sequence[Movement]) -> None:
             "since_time": row["effective_time"],
             "record_time": row["record_time"],
             "evaluation_id": row["evaluation_id"],
-            "began_time": row["effective_time"],
+            "began_time": row["effective_time"] if row["evaluation_id"] == NO_RUN and row["to_class"] else None,
+            "corrected_time": row["record_time"] if row["evaluation_id"] == NO_RUN else None,
         }
         for row in sorted(rows, key=lambda row: (row["scheme"], row["customer_id"]))
     ]
@@ -46,9 +47,11 @@ def add_all(tx: Tx, moves: sa.Select[Any]) -> None:
     new = moves.subquery("moves").c
     columns = [new[column.name] for column in MOVEMENTS.c]
     tx.execute(sa.insert(MOVEMENTS).from_select(list(MOVEMENTS.c), sa.select(*columns)))
+    correction = new.evaluation_id == NO_RUN
     state = sa.select(
-        *(new.scheme, new.customer_id, new.to_class, new.effective_time),
-        *(new.record_time, new.evaluation_id, new.effective_time.label("began_time")),
+        *(new.scheme, new.customer_id, new.to_class, new.effective_time, new.record_time, new.evaluation_id),
+        sa.case((sa.and_(correction, new.to_class.is_not(None)), new.effective_time)).label("began_time"),
+        sa.case((correction, new.record_time)).label("corrected_time"),
     ).where(new.customer_id.is_not(None))  # SQLite needs some condition here, or it reads ON CONFLICT as a join's ON.
     tx.execute(_follow(tx, state))
 
@@ -69,13 +72,14 @@ def _follow(tx: Tx, moves: sa.Select[Any] | None = None) -> sa.Insert:
     later = sa.tuple_(new.since_time, new.record_time, new.evaluation_id) > sa.tuple_(
         old.since_time, old.record_time, old.evaluation_id
     )
-    # A movement of a run outranks all others; those others are added only when they begin earlier than all before.
+    # A movement of a run outranks all others; of those others the one that is added is the one recorded last.
     decides = sa.or_(old.evaluation_id == NO_RUN, sa.and_(new.evaluation_id != NO_RUN, later))
     changed = {
         name: sa.case((decides, new[name]), else_=old[name])
         for name in ("class_key", "since_time", "record_time", "evaluation_id")
     }
-    changed["began_time"] = sa.case((new.began_time < old.began_time, new.began_time), else_=old.began_time)
+    for name in ("began_time", "corrected_time"):
+        changed[name] = sa.case((new.evaluation_id == NO_RUN, new[name]), else_=old[name])
     return statement.on_conflict_do_update(index_elements=["scheme", "customer_id"], set_=changed)
 
 
@@ -83,19 +87,15 @@ def held(scheme: str, time: int) -> sa.Subquery:
     """Find for all members the class that holds at a time: rows of customer_id and to_class, NULL for none.
 
     It is the SQL of `domain.class_at`. What decides at present decides at the time too, where it is effective by then.
-    Before a first purchase nothing is; only before the latest run does one have to look for what came earlier. By the
-    primary keys.
+    Before a first purchase nothing is; only before the latest run does one have to look for what came earlier: a run,
+    or else the last correction. By the primary keys.
     """
     column, member = MOVEMENTS.c, MEMBERS.c
     of_run = column.evaluation_id != NO_RUN
-    order = (
-        sa.case((of_run, 0), else_=1),
-        sa.case((of_run, -column.effective_time), else_=column.effective_time),
-        sa.case((of_run, -column.record_time), else_=column.record_time),
-        column.evaluation_id.desc(),
-    )
     mine = (column.scheme == scheme, column.customer_id == member.customer_id, column.effective_time <= time)
-    earlier = sa.select(column.to_class).where(*mine).order_by(*order).limit(1).scalar_subquery()
+    decides = sa.or_(of_run, column.record_time == member.corrected_time)
+    order = (of_run.desc(), column.effective_time.desc(), column.record_time.desc(), column.evaluation_id.desc())
+    earlier = sa.select(column.to_class).where(*mine, decides).order_by(*order).limit(1).scalar_subquery()
     to_class = sa.case(
         (member.since_time <= time, member.class_key), (member.evaluation_id == NO_RUN, sa.null()), else_=earlier
     )
@@ -108,9 +108,11 @@ def movements(tx: Tx, scheme: str, customer: str) -> list[Movement]:
     return [_movement(row) for row in tx.execute(query)]
 
 
-def list_history(tx: Tx, scheme: str, customer: str, *, before: tuple[int, str] | None, limit: int) -> list[Movement]:
+def list_history(
+    tx: Tx, scheme: str, customer: str, *, before: tuple[int, str, int] | None, limit: int
+) -> list[Movement]:
     """List a customer's movements, the latest effective time first. By the primary key of `movements`."""
-    order = (MOVEMENTS.c.effective_time, MOVEMENTS.c.evaluation_id)
+    order = (MOVEMENTS.c.effective_time, MOVEMENTS.c.evaluation_id, MOVEMENTS.c.record_time)
     query = sa.select(MOVEMENTS).where(MOVEMENTS.c.scheme == scheme, MOVEMENTS.c.customer_id == customer)
     if before is not None:
         query = query.where(sa.tuple_(*order) < sa.tuple_(*before))
@@ -158,7 +160,8 @@ def _row(movement: Movement) -> dict[str, Any]:
 
 
 def _standing(row: sa.Row[Any]) -> Standing:
-    return Standing(row.class_key, row.since_time, row.began_time, graded=row.evaluation_id != NO_RUN)
+    graded = row.evaluation_id != NO_RUN
+    return Standing(row.class_key, row.since_time, row.began_time, row.corrected_time, graded=graded)
 
 
 def _movement(row: sa.Row[Any]) -> Movement:

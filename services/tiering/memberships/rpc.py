@@ -61,13 +61,13 @@ class MembershipService:
         """List a member's movements, the latest effective time first."""
         size, cursor = page_size(request.page_size), self.pager.cursor(request)
         scheme, customer = names.parts(request.parent)
-        before = (int(cursor[0]), str(cursor[1])) if cursor else None
+        before = (int(cursor[0]), str(cursor[1]), int(cursor[2])) if cursor else None
         with self.database.read() as tx:
             self.policies.require(tx, scheme)
             if not spenders(tx, [customer]):
                 raise MembershipNotFound(name=request.parent)
             found = repository.list_history(tx, scheme, customer, before=before, limit=size + 1)
         page, more = self.pager.page(
-            request, found, size, lambda movement: [movement.effective_time, movement.evaluation or ""]
+            request, found, size, lambda one: [one.effective_time, one.evaluation or "", one.record_time]
         )
         return pb.ListHistoryResponse(movements=map(convert.movement_to_proto, page), next_page_token=more)

@@ -21,14 +21,15 @@ MOVEMENTS = sa.Table(
     sa.Column("from_class", Text),
     sa.Column("to_class", Text),
     sa.Column("cause", Text, nullable=False),
-    sa.Column("record_time", sa.BigInteger, nullable=False),
+    sa.Column("record_time", sa.BigInteger, primary_key=True, autoincrement=False),
 )
 # A literal, not a parameter: only then does a planner see that the partial index fits.
 OF_RUN = sa.text("evaluation_id <> ''")
 by_run = (MOVEMENTS.c.evaluation_id, MOVEMENTS.c.customer_id, MOVEMENTS.c.effective_time)
 sa.Index("ix_movements_run", *by_run, sqlite_where=OF_RUN, postgresql_where=OF_RUN)
 
-# Of each customer with movements the one that decides at present, as `domain.deciding` finds it, and when all began.
+# Of each customer with movements the one that decides at present, as `domain.deciding` finds it; beside it, since when
+# the first class holds and when that was recorded, by the last of the movements that no run made.
 MEMBERS = sa.Table(
     "members",
     METADATA,
@@ -38,6 +39,7 @@ MEMBERS = sa.Table(
     sa.Column("since_time", sa.BigInteger, nullable=False),
     sa.Column("record_time", sa.BigInteger, nullable=False),
     sa.Column("evaluation_id", Text, nullable=False),
-    sa.Column("began_time", sa.BigInteger, nullable=False),
+    sa.Column("began_time", sa.BigInteger),
+    sa.Column("corrected_time", sa.BigInteger),
 )
 sa.Index("ix_members_class", MEMBERS.c.scheme, MEMBERS.c.class_key, MEMBERS.c.customer_id)

@@ -44,7 +44,8 @@ def upgrade() -> None:
         sa.Column("since_time", sa.BigInteger(), nullable=False),
         sa.Column("record_time", sa.BigInteger(), nullable=False),
         sa.Column("evaluation_id", Text(), nullable=False),
-        sa.Column("began_time", sa.BigInteger(), nullable=False),
+        sa.Column("began_time", sa.BigInteger(), nullable=True),
+        sa.Column("corrected_time", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("scheme", "customer_id", name="pk_members"),
     )
     op.create_index("ix_members_class", "members", ["scheme", "class_key", "customer_id"], unique=False)
@@ -57,8 +58,10 @@ def upgrade() -> None:
         sa.Column("from_class", Text(), nullable=True),
         sa.Column("to_class", Text(), nullable=True),
         sa.Column("cause", Text(), nullable=False),
-        sa.Column("record_time", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("scheme", "customer_id", "effective_time", "evaluation_id", name="pk_movements"),
+        sa.Column("record_time", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "scheme", "customer_id", "effective_time", "evaluation_id", "record_time", name="pk_movements"
+        ),
     )
     op.create_index(
         "ix_movements_run",

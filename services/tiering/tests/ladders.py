@@ -1,10 +1,12 @@
 """Ladders and figures that the tests of tiering share: the example of the loyalty scheme, and random ones."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from hypothesis import strategies as st
 
 from services.tiering.grading.domain import Metrics
+from services.tiering.memberships.domain import Cause, Movement, Standing, deciding
 from services.tiering.policies.domain import (
     Condition,
     Demotion,
@@ -85,3 +87,19 @@ METRICS = st.builds(
     active_days=COUNTS,
     first_date=st.none() | COUNTS.map(lambda days: AS_OF - timedelta(days=days)),
 )
+
+
+def standing_of(movements: Sequence[Movement]) -> Standing | None:
+    """Tell where a customer with these movements stands, as the repository keeps it."""
+    decided = deciding(movements, 10**18)
+    if decided is None:
+        return None
+    corrections = [movement for movement in movements if movement.cause is not Cause.EVALUATION]
+    last = max(corrections, key=lambda one: one.record_time, default=None)
+    return Standing(
+        class_key=decided.to_class,
+        since_time=decided.effective_time,
+        began_time=last.effective_time if last and last.to_class else None,
+        corrected_time=last.record_time if last else None,
+        graded=decided.cause is Cause.EVALUATION,
+    )

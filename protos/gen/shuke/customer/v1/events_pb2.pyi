@@ -536,7 +536,7 @@ class RefundLinked(_message.Message):
 
     @_builtins.property
     def remaining(self) -> Global___Beginning:
-        """Remaining beginning of the customer on the side that loses, when that is another one than gains; unset otherwise."""
+        """Remaining beginning of a customer who loses it; unset for one who gains it."""
 
     def __init__(
         self,
