@@ -78,11 +78,11 @@ class CustomerEvents:
         movements, told = [], []
         for customer, sale in begun.items():
             policy, standing = covering(versions, sale.business_date), held.get(customer)
-            first_class = policy.ladder.first_class if policy else None
+            first_class = policy.rules.first_class if policy else None
             began = standing.began_time if standing else None
             movement = on_sale(scheme, customer, first_class, began, sale.business_time, now)
             if policy and movement:
                 movements.append(movement)
                 if standing is None or not standing.graded:
-                    told.append(membership_changed(movement, policy.ladder))
+                    told.append(membership_changed(movement, policy.rules))
         return movements, told

@@ -43,6 +43,7 @@ class Evaluation(_message.Message):
     DOWN_COUNT_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    CLASS_RANGES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the run, "evaluations/{uuid}"."""
     scheme: _builtins.str
@@ -79,6 +80,10 @@ class Evaluation(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Create time: when the run was recorded."""
 
+    @_builtins.property
+    def class_ranges(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassRange]:
+        """Class ranges: where the classes of a score turned out to lie, the lowest first; one that nobody got is missing."""
+
     def __init__(
         self,
         *,
@@ -95,10 +100,11 @@ class Evaluation(_message.Message):
         down_count: _builtins.int = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        class_ranges: _abc.Iterable[Global___ClassRange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "create_time", b"create_time", "effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "as_of", b"as_of", "classes", b"classes", "create_time", b"create_time", "denominator", b"denominator", "down_count", b"down_count", "effective_time", b"effective_time", "known_through", b"known_through", "name", b"name", "none_count", b"none_count", "policy", b"policy", "scheme", b"scheme", "up_count", b"up_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "as_of", b"as_of", "class_ranges", b"class_ranges", "classes", b"classes", "create_time", b"create_time", "denominator", b"denominator", "down_count", b"down_count", "effective_time", b"effective_time", "known_through", b"known_through", "name", b"name", "none_count", b"none_count", "policy", b"policy", "scheme", b"scheme", "up_count", b"up_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -133,6 +139,54 @@ class ClassCount(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClassCount: _TypeAlias = ClassCount  # noqa: Y015
+
+@_typing.final
+class ClassRange(_message.Message):
+    """ClassRange tells where a class lay in a run by score: the boundaries by contract amount, and by score. Amounts of neighbouring
+    classes may overlap, because profit and purchases count too.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_KEY_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    LEAST_AMOUNT_FIELD_NUMBER: _builtins.int
+    GREATEST_AMOUNT_FIELD_NUMBER: _builtins.int
+    LEAST_SCORE_FIELD_NUMBER: _builtins.int
+    GREATEST_SCORE_FIELD_NUMBER: _builtins.int
+    class_key: _builtins.str
+    """Class key within the scheme."""
+    display_name: _builtins.str
+    """Display name of the class in the caller's language."""
+    least_score: _builtins.int
+    """Least score of a customer of the class."""
+    greatest_score: _builtins.int
+    """Greatest score of a customer of the class."""
+    @_builtins.property
+    def least_amount(self) -> _money_pb2.Money:
+        """Least amount: the smallest contract amount of a customer of the class within the window; may be negative."""
+
+    @_builtins.property
+    def greatest_amount(self) -> _money_pb2.Money:
+        """Greatest amount: the largest contract amount of a customer of the class."""
+
+    def __init__(
+        self,
+        *,
+        class_key: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        least_amount: _money_pb2.Money | None = ...,
+        greatest_amount: _money_pb2.Money | None = ...,
+        least_score: _builtins.int = ...,
+        greatest_score: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["greatest_amount", b"greatest_amount", "least_amount", b"least_amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_key", b"class_key", "display_name", b"display_name", "greatest_amount", b"greatest_amount", "greatest_score", b"greatest_score", "least_amount", b"least_amount", "least_score", b"least_score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassRange: _TypeAlias = ClassRange  # noqa: Y015
 
 @_typing.final
 class Movement(_message.Message):
@@ -239,7 +293,9 @@ class Membership(_message.Message):
     effective_display_name: _builtins.str
     """Effective display name: what the class is called in the caller's language."""
     earned_class: _builtins.str
-    """Earned class: what the policy would give today by the purchases known now; empty for none."""
+    """Earned class: what the policy would give today by the purchases known now; empty for none, and in a scheme by score, where all
+    customers have to be ordered to know: ExplainMembership does.
+    """
     next_class: _builtins.str
     """Next class above the earned one; empty at the top."""
     policy: _builtins.str
