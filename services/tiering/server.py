@@ -21,6 +21,7 @@ from services.tiering.clients import customer_feed
 from services.tiering.config import TieringSettings
 from services.tiering.consumers import SOURCE, CustomerEvents
 from services.tiering.evaluations.rpc import KIND, EvaluationJob, EvaluationService
+from services.tiering.explanations.rpc import Explanations
 from services.tiering.memberships.rpc import MembershipService
 from services.tiering.policies.convert import rules_of
 from services.tiering.policies.repository import Policies
@@ -59,7 +60,11 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
         ),
     )
     base.server.add(ours["EvaluationService"], EvaluationService(calls, database, operations, policies, chain, pager))
-    base.server.add(ours["MembershipService"], MembershipService(database, policies, chain, pager, clock))
+    base.server.add(
+        ours["MembershipService"],
+        MembershipService(database, policies, chain, pager, clock),
+        Explanations(database, policies, chain, clock),
+    )
     base.server.add(ours["AnalyticsService"], AnalyticsService(database, policies, chain, clock))
     base.server.add(operations_pb2.DESCRIPTOR.services_by_name["Operations"], operations)
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from chassis.database import Tx
 from services.tiering.evaluations.domain import Evaluation, Figures, Outcome, Run
 from services.tiering.evaluations.tables import EVALUATIONS, GRADES, MOVES, WORK
-from services.tiering.memberships.domain import Cause
+from services.tiering.memberships.domain import Cause, Movement
 from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN
 from services.tiering.scoring.domain import ClassRange
 from services.tiering.spend.tables import SPENDERS
@@ -176,6 +176,21 @@ def add(tx: Tx, evaluation: Evaluation) -> None:
 def find(tx: Tx, evaluation: str) -> Evaluation | None:
     """Read a run, if it is there. By the primary key."""
     row = tx.execute(sa.select(EVALUATIONS).where(EVALUATIONS.c.id == evaluation)).one_or_none()
+    return None if row is None else _evaluation(row)
+
+
+def behind(tx: Tx, movement: Movement) -> Evaluation | None:
+    """Find the run that decided by a movement, None for a first purchase. By `ix_evaluations_scheme`.
+
+    It is the run that made the movement. One that only put the customer back decided nothing at that time: then it is
+    the last run that did take effect there.
+    """
+    column = EVALUATIONS.c
+    same = (column.scheme == movement.scheme, column.applied, column.effective_time == movement.effective_time)
+    order = (sa.case((column.id == movement.evaluation, 0), else_=1), column.id.desc())
+    if movement.evaluation is None:
+        return None
+    row = tx.execute(sa.select(EVALUATIONS).where(*same).order_by(*order).limit(1)).one_or_none()
     return None if row is None else _evaluation(row)
 
 

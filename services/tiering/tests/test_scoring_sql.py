@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
 
@@ -15,7 +16,7 @@ from services.tiering.evaluations import repository as evaluations
 from services.tiering.grading import repository as grading
 from services.tiering.memberships import repository as memberships
 from services.tiering.memberships.domain import Cause, Movement
-from services.tiering.policies.domain import Score
+from services.tiering.policies.domain import Score, Weights
 from services.tiering.scoring import repository as scoring
 from services.tiering.scoring.domain import ClassRange, Place, places
 from services.tiering.spend import repository as spend
@@ -79,9 +80,10 @@ def test_sql_places_as_the_rule_does(
 
 
 @pytest.mark.requirement("T-28", "X-04")
-def test_sql_cuts_a_larger_shop_as_the_rule_does(database: Database) -> None:
+@pytest.mark.parametrize("weights", [Weights(40, 40, 20), Weights(0, 100, 0)], ids=["value", "profit alone"])
+def test_sql_cuts_a_larger_shop_as_the_rule_does(database: Database, weights: Weights) -> None:
     """With a few hundred customers, of whom many are equal, every place and every class is the rule's."""
-    dice = random.Random(4)
+    score, dice = replace(VALUE, weights=weights), random.Random(4)
     entries = []
     for number in range(330):
         for _ in range(dice.randrange(1, 4)):
@@ -90,10 +92,10 @@ def test_sql_cuts_a_larger_shop_as_the_rule_does(database: Database) -> None:
             entries.append(Entry(customer(number), day, at(day), is_sale=is_sale, total=total, profit=total // 3))
     with tried(database) as tx:
         spend.add(tx, entries)
-        placed = scoring.places(VALUE, AS_OF, grading.sums(VALUE, AS_OF))
+        placed = scoring.places(score, AS_OF, grading.sums(score, AS_OF))
         rows = tx.execute(scoring.grades(placed, AS_OF, memberships.held("s", at(AS_OF)))).all()
     everybody = {entry.customer for entry in entries}
-    order = places(VALUE, {who: figures_of(VALUE, entries, who) for who in everybody})
+    order = places(score, {who: figures_of(score, entries, who) for who in everybody})
     classes = {one.customer: (one.class_key, one.score) for one in order}
     assert {row.customer_id: (row.to_class, row.score) for row in rows} == {
         who: classes.get(who, (None, None)) for who in everybody
