@@ -130,10 +130,10 @@ class CustomerEvents:
         movements, told = [], []
         for customer, sale in begun.items():
             policy, standing = covering(versions, sale.business_date) if sale else None, held.get(customer)
-            first_class = policy.ladder.first_class if policy else None
+            first_class = policy.rules.first_class if policy else None
             movement = on_sale(scheme, customer, first_class, standing, sale.business_time if sale else None, now)
             if movement and newest:
                 movements.append(movement)
                 if standing is None or not standing.graded:
-                    told.append(membership_changed(movement, (policy or newest).ladder))
+                    told.append(membership_changed(movement, (policy or newest).rules))
         return movements, told

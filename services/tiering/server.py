@@ -22,10 +22,11 @@ from services.tiering.clients import customer_feed
 from services.tiering.config import TieringSettings
 from services.tiering.consumers import SOURCE, CustomerEvents
 from services.tiering.evaluations.rpc import KIND, EvaluationJob, EvaluationService
+from services.tiering.explanations.rpc import Explanations
 from services.tiering.memberships.rpc import MembershipService
-from services.tiering.policies.convert import ladder_of
+from services.tiering.policies.convert import rules_of
 from services.tiering.policies.repository import Policies
-from services.tiering.policies.rpc import ladders
+from services.tiering.policies.rpc import rules
 from services.tiering.tables import CHAIN, CURSORS, LEASES, LOG, METADATA, OPERATIONS, REQUESTS
 from shuke.event.v1 import event_pb2
 from shuke.tiering.v1 import errors_pb2, policies_pb2, tiering_pb2
@@ -43,7 +44,7 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
     database, new_id, pager = base.database, base.new_id, base.pager
     calls = Calls(database, REQUESTS, clock, new_id)
     leases = Leases(database, LEASES, clock, new_id())
-    policies = Policies(partial(ladder_of, currency=chain.money))
+    policies = Policies(partial(rules_of, currency=chain.money))
     operations = Operations(API, database, OPERATIONS, pager)
 
     feed = customer or customer_feed(config.customer_address, base.credentials)
@@ -57,11 +58,15 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
     base.server.add(
         policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],
         PolicyService(
-            policies_pb2, ladders(chain.money), calls, database, pager, config.approval_people, examples=not production
+            policies_pb2, rules(chain.money), calls, database, pager, config.approval_people, examples=not production
         ),
     )
     base.server.add(ours["EvaluationService"], EvaluationService(calls, database, operations, policies, chain, pager))
-    base.server.add(ours["MembershipService"], MembershipService(database, policies, chain, pager, clock))
+    base.server.add(
+        ours["MembershipService"],
+        MembershipService(database, policies, chain, pager, clock),
+        Explanations(database, policies, chain, clock),
+    )
     base.server.add(ours["AnalyticsService"], AnalyticsService(database, policies, chain, clock))
     base.server.add(operations_pb2.DESCRIPTOR.services_by_name["Operations"], operations)
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))

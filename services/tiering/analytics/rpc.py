@@ -34,15 +34,15 @@ class AnalyticsService:
             day = wire.read_date(problems, "date", request.date)
         problems.refuse()
         with self.database.read() as tx:
-            ladder = self.policies.known(tx, scheme, day).ladder
+            rules = self.policies.known(tx, scheme, day).rules
             found = distribution(tx, day, held(scheme, end_of_day(min(day, today), self.zone)))
-        # What only another version of the policy knows stands behind the ladder's own classes.
-        own = [step.class_key for step in ladder.classes]
+        # What only another version of the policy knows stands behind the version's own classes.
+        own = [one.class_key for one in rules.classes]
         keys = own + sorted(key for key in found if key is not None and key not in own)
         return pb.ClassDistribution(
             scheme=request.scheme,
             date=wire.to_date(day),
             denominator=sum(found.values()),
-            classes=counts_to_proto(ladder, [(key, found.get(key, 0)) for key in keys], call.language),
+            classes=counts_to_proto(rules, [(key, found.get(key, 0)) for key in keys], call.language),
             none_count=found.get(None, 0),
         )

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from chassis.calendar import end_of_day
 from chassis.errors import NotFound, Problems
-from services.tiering.policies.domain import NO_RANK, Ladder
+from services.tiering.policies.domain import NO_RANK, Ladder, Rules, Score
+from services.tiering.scoring.domain import ClassRange
 
 
 class EvaluationNotFound(NotFound):
@@ -42,10 +43,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run, the ladder that it grades by, and whether its movements are to take effect."""
+    """A run, the rules that it grades by, and whether its movements are to take effect."""
 
     run: Run
-    ladder: Ladder
+    rules: Ladder | Score
     applied: bool
 
 
@@ -62,7 +63,7 @@ class Figures:
     """What a run counted; `class_counts` and `none_count` add up to the denominator."""
 
     denominator: int
-    class_counts: tuple[tuple[str, int], ...]  # every class of the ladder, the lowest first
+    class_counts: tuple[tuple[str, int], ...]  # every class of the rules, the lowest first
     none_count: int
     up_count: int
     down_count: int
@@ -76,23 +77,24 @@ class Evaluation:
     applied: bool
     known_through: Mapping[int, int]  # by partition, the position up to which the owner's events had been read
     figures: Figures
+    class_ranges: tuple[ClassRange, ...] = ()  # of a score: each class that somebody got
 
 
-def figures(ladder: Ladder, outcomes: Mapping[Outcome, int]) -> Figures:
+def figures(rules: Rules, outcomes: Mapping[Outcome, int]) -> Figures:
     """Count a run from how many customers there are of each outcome.
 
-    Up and down are counted by rank. Whoever comes from no class, or from one that the ladder does not know, moves
+    Up and down are counted by rank. Whoever comes from no class, or from one that the rules do not know, moves
     neither up nor down; whoever loses every class moves down.
     """
     after, steps = Counter[str | None](), Counter[int]()
     for outcome, count in outcomes.items():
         after[outcome.to_class] += count
-        before = ladder.rank(outcome.from_class)
+        before = rules.rank(outcome.from_class)
         if before != NO_RANK:
-            steps[ladder.rank(outcome.to_class) - before] += count
+            steps[rules.rank(outcome.to_class) - before] += count
     return Figures(
         denominator=after.total(),
-        class_counts=tuple((step.class_key, after[step.class_key]) for step in ladder.classes),
+        class_counts=tuple((step.class_key, after[step.class_key]) for step in rules.classes),
         none_count=after[None],
         up_count=sum(count for step, count in steps.items() if step > 0),
         down_count=sum(count for step, count in steps.items() if step < 0),

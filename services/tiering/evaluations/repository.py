@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +13,9 @@ import sqlalchemy as sa
 from chassis.database import Tx
 from services.tiering.evaluations.domain import Evaluation, Figures, Outcome, Run
 from services.tiering.evaluations.tables import EVALUATIONS, GRADES, MOVES, WORK
-from services.tiering.memberships.domain import Cause
+from services.tiering.memberships.domain import Cause, Movement
 from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN
+from services.tiering.scoring.domain import ClassRange
 from services.tiering.spend.tables import SPENDERS
 from services.tiering.tables import CURSORS
 
@@ -72,11 +74,19 @@ def find_first_moves(tx: Tx, run: Run, first_class: str) -> None:
 
 
 def keep_grades(tx: Tx, grades: sa.Select[Any]) -> dict[Outcome, int]:
-    """Keep what a query of customer_id, from_class and to_class finds; answer how many customers each outcome has."""
-    tx.execute(sa.insert(GRADES).from_select(list(GRADES.c), grades))
+    """Keep what a query of columns of `run_grades` finds; answer how many customers each outcome has."""
+    tx.execute(sa.insert(GRADES).from_select(grades.selected_columns.keys(), grades))
     count = sa.func.count().label("customers")
     query = sa.select(GRADES.c.from_class, GRADES.c.to_class, count).group_by(GRADES.c.from_class, GRADES.c.to_class)
     return {Outcome(row.from_class, row.to_class): row.customers for row in tx.execute(query)}
+
+
+def class_ranges(tx: Tx) -> tuple[ClassRange, ...]:
+    """Read how far each class of a score reaches in the grades kept; of a ladder there is nothing to tell."""
+    amount, score = GRADES.c.amount, GRADES.c.score
+    ends = (sa.func.min(amount), sa.func.max(amount), sa.func.min(score), sa.func.max(score))
+    query = sa.select(GRADES.c.to_class, *ends).where(score.is_not(None)).group_by(GRADES.c.to_class)
+    return tuple(ClassRange(*row) for row in tx.execute(query))
 
 
 def find_moves(tx: Tx, run: Run, *, current: bool) -> None:
@@ -159,6 +169,7 @@ def add(tx: Tx, evaluation: Evaluation) -> None:
         "create_time": run.record_time,
         "known_through": json.dumps(evaluation.known_through),
         "class_counts": json.dumps(figures.class_counts),
+        "class_ranges": json.dumps([dataclasses.astuple(one) for one in evaluation.class_ranges]),
         "denominator": figures.denominator,
         "none_count": figures.none_count,
         "up_count": figures.up_count,
@@ -170,6 +181,21 @@ def add(tx: Tx, evaluation: Evaluation) -> None:
 def find(tx: Tx, evaluation: str) -> Evaluation | None:
     """Read a run, if it is there. By the primary key."""
     row = tx.execute(sa.select(EVALUATIONS).where(EVALUATIONS.c.id == evaluation)).one_or_none()
+    return None if row is None else _evaluation(row)
+
+
+def behind(tx: Tx, movement: Movement) -> Evaluation | None:
+    """Find the run that decided by a movement, None for a first purchase. By `ix_evaluations_scheme`.
+
+    It is the run that made the movement. One that only put the customer back decided nothing at that time: then it is
+    the last run that did take effect there.
+    """
+    column = EVALUATIONS.c
+    same = (column.scheme == movement.scheme, column.applied, column.effective_time == movement.effective_time)
+    order = (sa.case((column.id == movement.evaluation, 0), else_=1), column.id.desc())
+    if movement.evaluation is None:
+        return None
+    row = tx.execute(sa.select(EVALUATIONS).where(*same).order_by(*order).limit(1)).one_or_none()
     return None if row is None else _evaluation(row)
 
 
@@ -186,4 +212,5 @@ def _evaluation(row: sa.Row[Any]) -> Evaluation:
     counts = tuple((key, count) for key, count in json.loads(row.class_counts))
     figures = Figures(row.denominator, counts, row.none_count, row.up_count, row.down_count)
     known = {int(partition): position for partition, position in json.loads(row.known_through).items()}
-    return Evaluation(run, row.applied, known, figures)
+    ranges = tuple(ClassRange(*one) for one in json.loads(row.class_ranges))
+    return Evaluation(run, row.applied, known, figures, ranges)

@@ -24,17 +24,19 @@ from services.tiering.evaluations import convert, repository
 from services.tiering.evaluations.domain import (
     Evaluation,
     EvaluationNotFound,
+    Outcome,
     Plan,
     Run,
     check_as_of,
     effective_time,
     figures,
 )
-from services.tiering.grading.repository import grades
+from services.tiering.grading import repository as grading
 from services.tiering.memberships import repository as memberships
 from services.tiering.memberships.convert import membership_changed, movement_to_proto
-from services.tiering.policies.domain import Ladder
+from services.tiering.policies.domain import Ladder, Rules, Score
 from services.tiering.policies.repository import Policies
+from services.tiering.scoring import repository as scoring
 from shuke.tiering.v1 import tiering_pb2 as pb
 
 KIND = "evaluation"
@@ -69,6 +71,7 @@ class EvaluationService:
         self.operations = operations
         self.policies = policies
         self.zone = chain.zone_info
+        self.money = chain.money
         self.pager = pager
 
     def RunEvaluation(self, request: pb.RunEvaluationRequest, call: Call) -> operations_pb2.Operation:
@@ -122,7 +125,7 @@ class EvaluationService:
 
     def _to_proto(self, tx: Tx, evaluation: Evaluation, call: Call) -> pb.Evaluation:
         policy = self.policies.version(tx, evaluation.run.scheme, evaluation.run.policy_version)
-        return convert.evaluation_to_proto(evaluation, policy.ladder, call.language)
+        return convert.evaluation_to_proto(evaluation, policy.rules, self.money, call.language)
 
 
 class EvaluationJob:
@@ -143,6 +146,7 @@ class EvaluationJob:
         self.log = log
         self.policies = policies
         self.zone = chain.zone_info
+        self.money = chain.money
         self.consumer = consumer
         self.feed = feed
 
@@ -169,7 +173,7 @@ class EvaluationJob:
             report(Metadata.DONE, handled, handled)
         with self.database.read() as tx:
             policy = self.policies.version(tx, run.scheme, run.policy_version)
-        return convert.evaluation_to_proto(evaluation, policy.ladder, LANGUAGE)
+        return convert.evaluation_to_proto(evaluation, policy.rules, self.money, LANGUAGE)
 
     def _read_events(self, report: Report) -> None:
         """Wait until all that the owner had recorded when the job began is in; help the consumer along."""
@@ -193,28 +197,38 @@ class EvaluationJob:
         as_of = wire.read_date(Problems(), "as_of", request.as_of)
         policy = self.policies.in_force(tx, names.identity(request.scheme), as_of)
         run = Run(evaluation_id, policy.scheme, as_of, policy.version, effective_time(as_of, self.zone), now)
-        return Plan(run, policy.ladder, applied=not request.HasField("apply") or request.apply)
+        return Plan(run, policy.rules, applied=not request.HasField("apply") or request.apply)
 
     def _run(self, tx: Tx, plan: Plan, new_id: NewId, report: Report) -> Evaluation:
         """Grade and apply in one transaction, during which no event comes in."""
-        run, ladder = plan.run, plan.ladder
+        run, rules = plan.run, plan.rules
         known_through = repository.hold_cursors(tx, self.consumer.source)
         with repository.workspace(tx):
             trial = tx.begin_nested()
-            if ladder.first_class:
-                repository.find_first_moves(tx, run, ladder.first_class)
+            if rules.first_class:
+                repository.find_first_moves(tx, run, rules.first_class)
                 memberships.add_all(tx, repository.moves(None))
-            held = memberships.held(run.scheme, run.effective_time)
-            outcomes = repository.keep_grades(tx, grades(ladder, run.as_of, held))
-            evaluation = Evaluation(run, plan.applied, known_through, figures(ladder, outcomes))
+            counted = figures(rules, self._grade(tx, run, rules))
+            evaluation = Evaluation(run, plan.applied, known_through, counted, repository.class_ranges(tx))
             if plan.applied:
                 self._move(tx, run)
-                self._announce(tx, evaluation, ladder, new_id, report)
+                self._announce(tx, evaluation, rules, new_id, report)
                 trial.commit()
             else:
                 trial.rollback()
         repository.add(tx, evaluation)
         return evaluation
+
+    def _grade(self, tx: Tx, run: Run, rules: Ladder | Score) -> dict[Outcome, int]:
+        """Grade everybody, each kind of rules in its own way."""
+        held = memberships.held(run.scheme, run.effective_time)
+        match rules:
+            case Ladder():
+                query = grading.grades(rules, run.as_of, held)
+            case Score():
+                placed = scoring.places(rules, run.as_of, grading.sums(rules, run.as_of))
+                query = scoring.grades(placed, run.as_of, held)
+        return repository.keep_grades(tx, query)
 
     def _move(self, tx: Tx, run: Run) -> None:
         """Let everybody move. A run of an earlier day than the last one's changes the past, and nothing at present."""
@@ -226,12 +240,12 @@ class EvaluationJob:
         if later is not None:
             memberships.add_all(tx, repository.moves(run, later))
 
-    def _announce(self, tx: Tx, evaluation: Evaluation, ladder: Ladder, new_id: NewId, report: Report) -> None:
+    def _announce(self, tx: Tx, evaluation: Evaluation, rules: Rules, new_id: NewId, report: Report) -> None:
         """Tell of every change of what holds at present, and then of the run."""
         now, done, total = evaluation.run.record_time, 0, repository.count_current(tx)
         with closing(memberships.stream(tx, repository.current_moves())) as chunks:
             for movements in chunks:
-                self.log.add(tx, [membership_changed(movement, ladder) for movement in movements], now, new_id)
+                self.log.add(tx, [membership_changed(movement, rules) for movement in movements], now, new_id)
                 done += len(movements)
                 # SQLite has one writer, and that is this transaction: nothing can be reported before its end.
                 if not self.database.sqlite:

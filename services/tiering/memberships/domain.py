@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from chassis.errors import NotFound
 from services.tiering.grading.domain import Metrics, Progress, earned, next_class, progress
-from services.tiering.policies.domain import Ladder
+from services.tiering.policies.domain import Ladder, Score
 
 
 class MembershipNotFound(NotFound):
@@ -122,7 +122,7 @@ class Membership:
     customer: str
     effective_class: str | None
     since_time: int | None  # when the effective class began; None without one
-    earned_class: str | None  # what the figures of today would give
+    earned_class: str | None  # what the figures of today would give; None by a score, where it takes everybody's
     next_class: str | None  # above the earned one; None at the top
     progress: tuple[Progress, ...]  # towards the next class
 
@@ -131,22 +131,25 @@ def membership(
     scheme: str,
     customer: str,
     movements: Iterable[Movement],
-    ladder: Ladder,
+    rules: Ladder | Score,
     metrics: Metrics,
     today: date,
     now: int,
 ) -> Membership:
-    """Tell a customer's place from its movements, the ladder in force today and the figures as of today."""
+    """Tell a customer's place from its movements, the rules in force today and the figures as of today."""
     decided = deciding(movements, now)
     effective_class = decided.to_class if decided else None
-    earned_class = earned(ladder, metrics, today)
-    above = next_class(ladder, earned_class)
+    since_time = decided.effective_time if decided and effective_class else None
+    if isinstance(rules, Score):
+        return Membership(scheme, customer, effective_class, since_time, None, None, ())
+    earned_class = earned(rules, metrics, today)
+    above = next_class(rules, earned_class)
     return Membership(
         scheme=scheme,
         customer=customer,
         effective_class=effective_class,
-        since_time=decided.effective_time if decided and effective_class else None,
+        since_time=since_time,
         earned_class=earned_class,
         next_class=above.class_key if above else None,
-        progress=progress(ladder, metrics, today, earned_class),
+        progress=progress(rules, metrics, today, earned_class),
     )

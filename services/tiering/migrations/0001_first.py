@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("create_time", sa.BigInteger(), nullable=False),
         sa.Column("known_through", sa.Text(), nullable=False),
         sa.Column("class_counts", sa.Text(), nullable=False),
+        sa.Column("class_ranges", sa.Text(), nullable=False),
         sa.Column("denominator", sa.BigInteger(), nullable=False),
         sa.Column("none_count", sa.BigInteger(), nullable=False),
         sa.Column("up_count", sa.BigInteger(), nullable=False),

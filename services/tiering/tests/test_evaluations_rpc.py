@@ -19,7 +19,7 @@ from chassis.consumer import Consumer
 from chassis.operations import Running
 from services.tiering.consumers import SOURCE, CustomerEvents
 from services.tiering.evaluations.rpc import EvaluationJob
-from services.tiering.policies.convert import ladder_of
+from services.tiering.policies.convert import rules_of
 from services.tiering.policies.repository import Policies
 from services.tiering.tables import CURSORS, LOG, REQUESTS
 from services.tiering.tests.clients import (
@@ -320,7 +320,7 @@ def job_of(tiering: Tiering) -> EvaluationJob:
     """Make the job that carries runs out, as another process beside this one has it."""
     base = tiering.running.service.foundation
     calls = Calls(base.database, REQUESTS, base.clock, base.new_id)
-    policies = Policies(partial(ladder_of, currency=base.chain.money))
+    policies = Policies(partial(rules_of, currency=base.chain.money))
     effect = CustomerEvents(LOG, policies, base.chain.money)
     consumer = Consumer(base.database, CURSORS, SOURCE, effect, clock=base.clock, new_id=base.new_id)
     return EvaluationJob(calls, base.database, LOG, policies, base.chain, consumer, tiering.owner)

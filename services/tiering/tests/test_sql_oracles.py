@@ -3,73 +3,33 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import astuple, replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.database import Database, Tx
-from chassis.migrations import upgrade
+from chassis.database import Database
 from services.tiering.grading import repository as grading
-from services.tiering.grading.domain import Metrics, graded
+from services.tiering.grading.domain import graded
 from services.tiering.memberships import repository as memberships
 from services.tiering.memberships.domain import Cause, Movement, class_at, deciding, on_sale
 from services.tiering.memberships.tables import MEMBERS, MOVEMENTS
-from services.tiering.policies.domain import Condition, Demotion, Ladder, Metric, window_start
-from services.tiering.server import PROGRAM
+from services.tiering.policies.domain import (
+    Condition,
+    Demotion,
+    Ladder,
+    Metric,
+)
 from services.tiering.spend import repository as spend
 from services.tiering.spend.domain import Entry
 from services.tiering.tests.ladders import AS_OF, LOYALTY, current_classes, ladders, spent, standing_of
 from services.tiering.tests.owner import at, customer
-from tests.databases import MakeDatabase
+from services.tiering.tests.spending import ENTRIES, EVERYBODY, entries_of, examples, figures_of, tried
 
-EVERYBODY = [customer(number) for number in range(4)]
 LATER = 10**9
-
-examples = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-
-
-@pytest.fixture
-def database(make_database: MakeDatabase) -> Database:
-    """Make an empty database, on each engine in turn."""
-    return make_database(lambda new: upgrade(new, PROGRAM.revisions, PROGRAM.metadata), PROGRAM.name)
-
-
-@contextmanager
-def tried(database: Database) -> Iterator[Tx]:
-    """Open a transaction that leaves nothing behind."""
-    with database.writer.connect() as connection:
-        transaction = connection.begin()
-        yield connection
-        transaction.rollback()
-
-
-# Days before the day graded, at and around the ends of every window; two lie behind it.
-AGES = [0, 1, 29, 30, 31, 59, 60, 89, 90, 91, 120, 364, 365, 366, 800, -1, -30]
-
-
-def entries_of(bounds: list[int]) -> st.SearchStrategy[Entry]:
-    """Draw entries whose amounts and ages often meet a bound, or miss it by one."""
-    near = [number for bound in bounds for number in (bound - 1, bound, bound + 1)]
-    amounts = st.sampled_from(near) | st.integers(0, 40)
-    return st.builds(
-        lambda who, age, **rest: Entry(who, AS_OF - timedelta(days=age), at(AS_OF - timedelta(days=age)), **rest),
-        who=st.sampled_from(EVERYBODY),
-        age=st.sampled_from(near) | st.sampled_from(AGES),
-        is_sale=st.sampled_from([True, True, True, False]),
-        total=amounts,
-        profit=amounts,
-    )
-
-
-ENTRIES = entries_of([0, 30])
 
 
 @st.composite
@@ -81,27 +41,13 @@ def worlds(draw: st.DrawFn) -> tuple[Ladder, list[Entry], dict[str, str | None]]
     return ladder, entries, draw(st.dictionaries(st.sampled_from(EVERYBODY), current_classes(ladder)))
 
 
-def figures_of(ladder: Ladder, entries: list[Entry], who: str) -> Metrics:
-    """Add a customer's entries up as a person would."""
-    start = window_start(ladder, AS_OF)
-    mine = [entry for entry in entries if entry.customer == who and entry.business_date <= AS_OF]
-    counted = [(entry, 1 if entry.is_sale else -1) for entry in mine if entry.business_date >= start]
-    return Metrics(
-        net_spend=sum(sign * entry.total for entry, sign in counted),
-        profit=sum(sign * entry.profit for entry, sign in counted),
-        purchase_count=sum(entry.is_sale for entry, _ in counted),
-        active_days=len({entry.business_date for entry, _ in counted if entry.is_sale}),
-        first_date=min((entry.business_date for entry in mine if entry.is_sale), default=None),
-    )
-
-
-@pytest.mark.requirement("T-02", "T-03", "T-04", "T-05", "T-13", "X-05", "X-06")
+@pytest.mark.requirement("T-02", "T-03", "T-04", "T-05", "T-13", "X-05", "X-06", "X-29")
 @examples
 @given(world=worlds())
 def test_sql_grades_as_the_rule_does(
     database: Database, world: tuple[Ladder, list[Entry], dict[str, str | None]]
 ) -> None:
-    """Any ladder, window and demotion, any figures with ties and bounds met, any class held: the same class after."""
+    """Any ladder, window, demotion, day of refunds, figures at and around bounds, class held: the same class after."""
     ladder, entries, current = world
     moment = at(AS_OF)
     with tried(database) as tx:

@@ -48,6 +48,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: keeping a class is harder than entering it. Metadata: field."""
     SCHEME_UNKNOWN: _ErrorReason.ValueType  # 12
     """NOT_FOUND: no policy of this scheme was ever activated. Metadata: name."""
+    SUM_NOT_HUNDRED: _ErrorReason.ValueType  # 20
+    """INVALID_ARGUMENT: weights or shares are not 100 per cent together. Metadata: field, total."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "tiering.shuke". The values are the wire reasons."""
@@ -78,4 +80,6 @@ KEEP_ABOVE_ENTRY: ErrorReason.ValueType  # 11
 """INVALID_ARGUMENT: keeping a class is harder than entering it. Metadata: field."""
 SCHEME_UNKNOWN: ErrorReason.ValueType  # 12
 """NOT_FOUND: no policy of this scheme was ever activated. Metadata: name."""
+SUM_NOT_HUNDRED: ErrorReason.ValueType  # 20
+"""INVALID_ARGUMENT: weights or shares are not 100 per cent together. Metadata: field, total."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
