@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,8 @@ class Call:
     token: str = ""
     purpose: str = ""
     principal: Principal = NOBODY
+    # Whose personal data the answer holds; None until the handler has told.
+    subjects: set[str] | None = None
     code: str = "OK"
     reason: str = ""
     headers: tuple[tuple[str, str], ...] = ()
@@ -82,6 +84,14 @@ class Call:
     def header(self, name: str) -> str:
         """Answer a header of the call; the empty string without it."""
         return str(dict(self.rpc.invocation_metadata()).get(name, ""))
+
+    def read(self, names: Iterable[str], purpose: str = "") -> None:
+        """Tell whose personal data the answer holds: it leaves once that is recorded.
+
+        A purpose that the request itself states counts where the caller's header states none.
+        """
+        self.subjects = (self.subjects or set()).union(names)
+        self.purpose = self.purpose or purpose
 
     def status(self, refused: Refused) -> Status:
         """Put a refusal into the contract's form, in the caller's language."""

@@ -52,13 +52,25 @@ def requests_table(metadata: sa.MetaData) -> sa.Table:
 
 
 class Calls:
-    """Runs the work of mutating calls."""
+    """Runs the work of mutating calls.
 
-    def __init__(self, database: Database, requests: sa.Table, clock: Clock, new_id: NewId) -> None:
+    `digest` makes what is kept of a request out of its hash; where requests hold personal data it must be a keyed one,
+    since a plain hash can be found by trying. An answer is kept as it is, so there it must hold none.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        requests: sa.Table,
+        clock: Clock,
+        new_id: NewId,
+        digest: Callable[[str], bytes] = bytes.fromhex,
+    ) -> None:
         self.database = database
         self.requests = requests
         self.clock = clock
         self.new_id = new_id
+        self.digest = digest
 
     def transact(self, work: Callable[[Tx, int, NewId], T]) -> T:
         """Run work whose natural key makes it safe to repeat."""
@@ -68,7 +80,7 @@ class Calls:
         """Run work and keep its answer under the caller's request id, so that a retry gets the first answer."""
         if not request.request_id:
             return self.transact(work)
-        digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+        digest = self.digest(hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest())
         key = {"caller": call.principal.name, "method": type(request).__name__, "request_id": request.request_id}
         table = self.requests
         where = sa.and_(*(table.c[name] == value for name, value in key.items()))

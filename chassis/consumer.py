@@ -1,20 +1,29 @@
-"""Reading another service's events: the position is the cursor, and it moves in the effect's own transaction."""
+"""Reading another service's events: the position is the cursor, and it moves in the effect's own transaction.
+
+An event whose effect fails parks its subject, so that the others go on: see `chassis.parked`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import sqlalchemy as sa
 import structlog
 
 from chassis.clock import Clock
-from chassis.database import Database, Text, Tx, upsert
+from chassis.database import Database, Duplicate, Text, Tx, upsert
+from chassis.errors import DeadlinePassed, Overloaded, Unavailable
 from chassis.events import PARTITIONS
 from chassis.ids import NewId
+from chassis.parked import ParkedEvents, parked_table
 from shuke.event.v1 import event_pb2
 
 log = structlog.get_logger("consumer")
+
+# How often the effect of an event may fail before its subject is parked.
+TRIES = 3
 
 Effect = Callable[[Tx, Sequence[event_pb2.Event], int, NewId], None]
 
@@ -34,8 +43,13 @@ class EpochChanged(Exception):
     """The owner's log is not the one that was read so far; the projection must be rebuilt."""
 
 
+# What passes, or concerns the whole log: never the fault of one event.
+NO_FAULT = (Unavailable, DeadlinePassed, Overloaded, TimeoutError, EpochChanged)
+
+
 def cursors_table(metadata: sa.MetaData) -> sa.Table:
-    """Declare the cursors: per source and partition the last position whose effect is in."""
+    """Declare the cursors: per source and partition the last position that was dealt with; and the parked events."""
+    parked_table(metadata)
     return sa.Table(
         "cursors",
         metadata,
@@ -47,7 +61,10 @@ def cursors_table(metadata: sa.MetaData) -> sa.Table:
 
 
 class Consumer:
-    """Applies the events of one source, each exactly once, whatever crashes and however often they are delivered."""
+    """Applies the events of one source, each exactly once, whatever crashes and however often they are delivered.
+
+    `cursors` was declared by `cursors_table`, which declares the parked events beside it.
+    """
 
     def __init__(
         self,
@@ -61,13 +78,14 @@ class Consumer:
     ) -> None:
         self.database = database
         self.cursors = cursors
+        self.parked = ParkedEvents(cursors.metadata.tables["parked_events"], source)
         self.source = source
         self.effect = effect
         self.clock = clock
         self.new_id = new_id
 
     def poll(self, feed: Feed, limit: int = 500) -> int:
-        """Fetch what comes next and apply it; answer how many events took effect."""
+        """Fetch what comes next and apply it; answer how many events were dealt with."""
         with self.database.read() as tx:
             positions, epochs = self._held(tx)
         answer = feed.read_events(positions, limit)
@@ -76,28 +94,118 @@ class Consumer:
         return self.deliver(answer.events, answer.epoch)
 
     def deliver(self, events: Sequence[event_pb2.Event], epoch: str) -> int:
-        """Apply delivered events: what is in already is skipped, what lies beyond a gap is left for the next fetch."""
+        """Apply delivered events: what is in already is skipped, what lies beyond a gap is left for the next fetch.
+
+        Answers how many were dealt with: they took effect, or are parked.
+        """
         if not events:
             return 0
-        try:
-            return self.database.transact(lambda tx: self._apply(tx, events, epoch))
-        except AnotherConsumer:
-            return 0
+        return self._take(sorted(events, key=lambda event: (event.partition, event.position)), epoch)
+
+    def _take(self, events: Sequence[event_pb2.Event], epoch: str) -> int:
+        """Apply events; where their effect fails, find the one at fault by halving, and park its subject."""
+        for _ in range(TRIES if len(events) == 1 else 1):
+            try:
+                return self.database.transact(lambda tx: self._apply(tx, events, epoch))
+            except AnotherConsumer:
+                return 0
+            except Exception as error:
+                if not _at_fault(error):
+                    raise
+                problem = error
+        if len(events) > 1:
+            half = len(events) // 2
+            return self._take(events[:half], epoch) + self._take(events[half:], epoch)
+        return self._park(events[0], epoch, problem)
 
     def _apply(self, tx: Tx, events: Sequence[event_pb2.Event], epoch: str) -> int:
+        due = self._pass(tx, events, epoch)
+        if not due:
+            return 0
+        held = self.parked.held(tx, (event.partition_key for event in due))
+        now = self.clock()
+        if held:
+            self.parked.add(tx, [event for event in due if event.partition_key in held], now)
+        free = [event for event in due if event.partition_key not in held]
+        if free:
+            self.effect(tx, free, now, self.new_id)
+        return len(due)
+
+    def _park(self, event: event_pb2.Event, epoch: str, problem: Exception) -> int:
+        name = _name(problem)
+
+        def work(tx: Tx) -> int:
+            if not self._pass(tx, [event], epoch):
+                return 0
+            self.parked.add(tx, [event], self.clock(), name, TRIES)
+            return self.parked.count(tx)
+
+        try:
+            parked = self.database.transact(work)
+        except AnotherConsumer:
+            return 0
+        if parked == 0:
+            return 0
+        log.error(
+            "subject parked",
+            source=self.source,
+            subject=event.partition_key,
+            partition=event.partition,
+            position=event.position,
+            problem=name,
+            parked=parked,
+            exc_info=problem,
+        )
+        return 1
+
+    def _pass(self, tx: Tx, events: Sequence[event_pb2.Event], epoch: str) -> list[event_pb2.Event]:
+        """Move the cursors over the events that are due, and answer these."""
         before = self.positions(tx, epoch)
         after = dict(before)
         due = []
-        for event in sorted(events, key=lambda event: (event.partition, event.position)):
+        for event in events:
             if event.position == after[event.partition] + 1:
                 after[event.partition] = event.position
                 due.append(event)
         for partition, position in after.items():
             if position != before[partition]:
                 self._advance(tx, partition, before[partition], position, epoch)
-        if due:
-            self.effect(tx, due, self.clock(), self.new_id)
-        return len(due)
+        return due
+
+    def replay(self, subject: str) -> tuple[int, str]:
+        """Apply a subject's parked events in order, each in a transaction of its own, up to the first that fails.
+
+        Answers how many took effect, and what kind of problem the one that failed had, or nothing.
+        """
+        done = 0
+        try:
+            while self.database.transact(partial(self._replay_first, subject=subject)):
+                done += 1
+        except Exception as error:
+            if not _at_fault(error):
+                raise
+            log.exception("parked event failed again", source=self.source, subject=subject)
+            problem = _name(error)
+            self.database.transact(partial(self._note_failure, subject=subject, problem=problem))
+            return done, problem
+        return done, ""
+
+    def _replay_first(self, tx: Tx, subject: str) -> bool:
+        # A consumer moves a cursor before it looks whether a subject is parked. Holding the cursors keeps it from
+        # queueing an event up behind the last one that leaves here.
+        mine = sa.select(self.cursors).where(self.cursors.c.source == self.source)
+        tx.execute(mine.order_by(self.cursors.c.partition).with_for_update())
+        event = self.parked.first(tx, subject)
+        if event is None:
+            return False
+        self.effect(tx, [event], self.clock(), self.new_id)
+        self.parked.remove(tx, event)
+        return True
+
+    def _note_failure(self, tx: Tx, subject: str, problem: str) -> None:
+        event = self.parked.first(tx, subject)
+        if event is not None:
+            self.parked.note(tx, event, problem)
 
     def positions(self, tx: Tx, epoch: str | None = None) -> dict[int, int]:
         """Answer the cursor of every partition; refuse another epoch than the one read so far."""
@@ -124,3 +232,17 @@ class Consumer:
         mine = sa.and_(table.c.source == self.source, table.c.partition == partition, table.c.position == old)
         if tx.execute(sa.update(table).where(mine).values(position=new)).rowcount != 1:
             raise AnotherConsumer
+
+
+def _at_fault(error: Exception) -> bool:
+    """Tell whether an effect itself has failed, and nothing that passes or concerns the whole log."""
+    return _blocked(error) or not isinstance(error, NO_FAULT)
+
+
+def _blocked(error: Exception) -> bool:
+    # A key that stays taken through all tries of the transaction will not become free.
+    return isinstance(error.__cause__, Duplicate)
+
+
+def _name(error: Exception) -> str:
+    return Duplicate.__name__ if _blocked(error) else type(error).__name__

@@ -44,6 +44,10 @@ class Contention(Exception):
     """Another transaction got in the way; the work may simply be run again."""
 
 
+class Duplicate(Contention):
+    """A row of this key is there already, most often because another transaction was faster."""
+
+
 class DatabaseFault(Exception):
     """The database refuses a statement, which is a fault of ours."""
 
@@ -190,9 +194,9 @@ def _our_errors() -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""
         words = str(error.orig)
-        if state in SERIALIZATION_STATES or state == UNIQUE_VIOLATION or "UNIQUE constraint failed" in words:
-            raise Contention from error
-        if "database is locked" in words:
+        if state == UNIQUE_VIOLATION or "UNIQUE constraint failed" in words:
+            raise Duplicate from error
+        if state in SERIALIZATION_STATES or "database is locked" in words:
             raise Contention from error
         # SQLite calls a wrong statement by the same class as a disk that fails.
         wrong = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR

@@ -63,8 +63,13 @@ class Invalid(Refused):
         self.violations = violations
         # A rule about a message as a whole has no field.
         fields = list(dict.fromkeys(violation.field or "(request)" for violation in violations))
-        more = [f"and {len(fields) - MOST_FIELDS} more"] if len(fields) > MOST_FIELDS else []
-        super().__init__(fields=", ".join(fields[:MOST_FIELDS] + more))
+        super().__init__(fields=listed(fields, MOST_FIELDS))
+
+
+def listed(words: list[str], most: int) -> str:
+    """Name the first of many, and tell how many more there are."""
+    more = [f"and {len(words) - most} more"] if len(words) > most else []
+    return ", ".join(words[:most] + more)
 
 
 class Problems:

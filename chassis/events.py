@@ -7,6 +7,7 @@ a reader never skips a row that committed late.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -55,6 +56,7 @@ class EventLog:
             metadata,
             sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
             *_columns(),
+            sa.Column("partition", sa.Integer, nullable=False),
             sqlite_autoincrement=True,
         )
         self.events = sa.Table(
@@ -71,6 +73,7 @@ class EventLog:
             sa.Column("position", sa.BigInteger, nullable=False),
         )
         self.epochs = sa.Table("event_epochs", metadata, sa.Column("epoch", Text, primary_key=True))
+        self._take, self._move, self._clear = self._statements()
 
     def begin(self, tx: Tx, new_id: NewId) -> None:
         """Make the heads and the first epoch, where there are none yet."""
@@ -86,6 +89,7 @@ class EventLog:
                 "event_id": new_id(),
                 "subject": change.subject,
                 "key": change.key,
+                "partition": partition_of(change.key),
                 "type": change.data.DESCRIPTOR.full_name,
                 "time": now,
                 "data": change.data.SerializeToString(),
@@ -100,22 +104,32 @@ class EventLog:
         # Heads before rows: whoever numbers in between moves a head that we shall then fail to advance. The other way
         # round, rows that another sequencer has taken would be numbered again behind its heads.
         heads = {row.partition: row.position for row in tx.execute(sa.select(self.heads))}
-        rows = tx.execute(sa.select(self.outbox).order_by(self.outbox.c.id).limit(BATCH)).mappings().all()
+        rows = tx.execute(self._take).all()
         if not rows:
             return 0
-        before = dict(heads)
-        numbered = []
-        for row in rows:
-            partition = partition_of(row["key"])
-            heads[partition] += 1
-            content = {name: value for name, value in row.items() if name != "id"}
-            numbered.append({**content, "partition": partition, "position": heads[partition]})
-        for partition, head in heads.items():
-            if head != before[partition]:
-                self._advance(tx, partition, before[partition], head)
-        tx.execute(sa.insert(self.events), numbered)
-        tx.execute(sa.delete(self.outbox).where(self.outbox.c.id.in_([row["id"] for row in rows])))
+        for partition, count in sorted(Counter(row.partition for row in rows).items()):
+            self._advance(tx, partition, heads[partition], heads[partition] + count)
+        # Named one by one, for a row with a lower id may be committed meanwhile.
+        ids = {"ids": [row.id for row in rows]}
+        tx.execute(self._move, ids)
+        tx.execute(self._clear, ids)
         return len(rows)
+
+    def _statements(self) -> tuple[sa.Select[int, int], sa.Insert, sa.Delete]:
+        """Write down how rows are numbered. The contents of events stay in the database."""
+        outbox, heads = self.outbox.c, self.heads.c
+        mine = outbox.id.in_(sa.bindparam("ids", expanding=True))
+        same = sa.over(sa.func.count(), partition_by=outbox.partition)
+        place = sa.over(sa.func.row_number(), partition_by=outbox.partition, order_by=outbox.id)
+        names = [column.name for column in self.outbox.columns if column.name != "id"]
+        # The heads have been advanced by then.
+        moved = sa.select(*(outbox[name] for name in names), heads.position - same + place)
+        moved = moved.join_from(self.outbox, self.heads, outbox.partition == heads.partition).where(mine)
+        return (
+            sa.select(outbox.id, outbox.partition).order_by(outbox.id).limit(BATCH),
+            sa.insert(self.events).from_select([*names, "position"], moved),
+            sa.delete(self.outbox).where(mine),
+        )
 
     def _advance(self, tx: Tx, partition: int, old: int, new: int) -> None:
         table = self.heads

@@ -17,10 +17,10 @@ from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
 from chassis.call import Call
-from chassis.clock import Clock
 from chassis.database import Contention, Database, Text, Tx
 from chassis.errors import Aborted, Code, Invalid, NotFound, Refused, Unavailable, Violation
 from chassis.ids import NewId
+from chassis.leases import LeaseLost, Leases
 from chassis.paging import Pager, page_size
 from chassis.status import InternalFault, status_of
 from chassis.texts import Texts
@@ -74,7 +74,10 @@ def operations_table(metadata: sa.MetaData) -> sa.Table:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An operation that a job works on: what was asked for, and how to tell progress."""
+    """An operation that a job works on: what was asked for, and how to tell progress.
+
+    A report raises `Cancelled` when the job is to end, and `LeaseLost` when another process has taken it up.
+    """
 
     name: str
     request: bytes
@@ -173,28 +176,45 @@ class Operations:
 
 
 class Runner:
-    """Carries operations out, the oldest first, one at a time."""
+    """Carries operations out, one at a time, the oldest first that no other process carries out."""
 
-    def __init__(self, operations: Operations, jobs: Mapping[str, Job], texts: Texts, clock: Clock) -> None:
+    def __init__(self, operations: Operations, jobs: Mapping[str, Job], texts: Texts, leases: Leases) -> None:
         self.operations = operations
         self.database = operations.database
         self.table = operations.table
         self.jobs = jobs
         self.texts = texts
-        self.clock = clock
+        self.leases = leases
 
     def step(self) -> int:
-        """Take the oldest unfinished operation to its end; answer how many were ended."""
-        unfinished = sa.select(self.table).where(self.table.c.done.is_(sa.false()))
+        """Take the oldest free operation to its end; answer how many were ended. By `ix_operations_unfinished`."""
+        unfinished = sa.select(self.table.c.name).where(self.table.c.done.is_(sa.false()))
         with self.database.read() as tx:
-            row = tx.execute(unfinished.order_by(self.table.c.name).limit(1)).one_or_none()
-        if row is None:
-            return 0
+            names = tx.scalars(unfinished.order_by(self.table.c.name)).all()
+        for name in names:
+            if self.leases.hold(name):
+                return self._carry_out(name)
+        return 0
+
+    def _carry_out(self, name: str) -> int:
+        # Read under the lease: the process that held it before may have ended the operation since it was listed.
+        with self.database.read() as tx:
+            row = tx.execute(sa.select(self.table).where(self.table.c.name == name)).one_or_none()
+        try:
+            if row is None or row.done:
+                self.database.transact(lambda tx: self.leases.give_back(tx, name))
+            else:
+                self._work(row)
+        except LeaseLost:
+            log.warning("operation was taken up by another process", operation=name)
+        return 1
+
+    def _work(self, row: sa.Row[tuple[object, ...]]) -> None:
         try:
             response = self.jobs[row.kind](
                 Running(row.name, row.request, lambda progress: self._report(row.name, progress))
             )
-        except (Unavailable, Contention):
+        except (Unavailable, Contention, LeaseLost):
             raise
         except Cancelled:
             self._finish(row.name, error=Status(code=Code.CANCELLED.value, message="cancelled"))
@@ -205,11 +225,11 @@ class Runner:
             self._finish(row.name, error=status_of(InternalFault(request_id=row.name), self.texts, "en"))
         else:
             self._finish(row.name, response=response)
-        return 1
 
     def _report(self, name: str, progress: Message) -> None:
         mine = self.table.c.name == name
         with self.database.write() as tx:
+            self.leases.keep(tx, name)
             tx.execute(sa.update(self.table).where(mine).values(progress=_packed(progress)))
             if tx.scalar(sa.select(self.table.c.cancel).where(mine)):
                 raise Cancelled
@@ -220,9 +240,12 @@ class Runner:
             "response": None if response is None else _packed(response),
             "error": None if error is None else error.SerializeToString(),
         }
-        self.database.transact(
-            lambda tx: tx.execute(sa.update(self.table).where(self.table.c.name == name).values(values))
-        )
+
+        def work(tx: Tx) -> None:
+            self.leases.give_back(tx, name)
+            tx.execute(sa.update(self.table).where(self.table.c.name == name).values(values))
+
+        self.database.transact(work)
 
 
 def _packed(message: Message) -> bytes:

@@ -30,17 +30,25 @@ class StaffRequired(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A verified caller: name, permission patterns, stores, the staff code of a staff key, the operator it names."""
+    """A verified caller: name, permission patterns, stores, the staff code of a staff key, the operator it names.
+
+    `purpose` is why it reads personal data where a call does not say.
+    """
 
     name: str
     permissions: tuple[str, ...]
     stores: tuple[str, ...] = ()
     staff: str = ""
     operator: str = ""
+    purpose: str = ""
+
+    def may(self, permission: str) -> bool:
+        """Tell whether a pattern covers the permission."""
+        return covers(self.permissions, permission)
 
     def require(self, permission: str) -> None:
         """Raise unless a pattern covers the permission."""
-        if not covers(self.permissions, permission):
+        if not self.may(permission):
             raise PermissionMissing(permission=permission)
 
     def require_store(self, store: str) -> None:

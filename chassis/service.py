@@ -6,8 +6,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,10 +21,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from google.protobuf.descriptor import EnumDescriptor
 
 from chassis import log
+from chassis.access import AccessLog, Recorder
+from chassis.calendar import EPOCH
 from chassis.call import Call
 from chassis.chain import ChainChangedError, remember
 from chassis.client import Credentials
 from chassis.clock import Clock, system_clock
+from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.events import EventLog
@@ -46,7 +51,14 @@ class Foundation:
     """The parts that every service is made of, built once from its settings."""
 
     def __init__(
-        self, api: str, config: ServiceSettings, suite: Suite, chain: Chain, reasons: EnumDescriptor, clock: Clock
+        self,
+        api: str,
+        config: ServiceSettings,
+        suite: Suite,
+        chain: Chain,
+        reasons: EnumDescriptor,
+        clock: Clock,
+        accesses: AccessLog | None = None,
     ) -> None:
         self.api = api
         self.config = config
@@ -60,7 +72,8 @@ class Foundation:
         self.pager = Pager(HKDF(SHA256(), 32, salt=None, info=b"page tokens").derive(signing_key.encode()))
         verifier = Verifier(api, read_trust(suite.trust), clock)
         self._authenticate: Authenticate = lambda call: verifier.verify(call.token)
-        self.server = Server(Parts(self.texts, clock, self.authenticate), threads=config.threads)
+        record = Recorder(accesses, self.database, clock, self.new_id).record if accesses else None
+        self.server = Server(Parts(self.texts, clock, self.authenticate, record), threads=config.threads)
 
     def authenticate(self, call: Call) -> Principal:
         """Answer who calls, or raise."""
@@ -83,11 +96,15 @@ class Background(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service ready to run. Fronts take calls from outside, so they stop before the server; workers stop after it."""
+    """A service ready to run. Fronts take calls from outside, so they stop before the server; workers stop after it.
+
+    Workers stop in the reverse of the order in which they start. Consumers are what the commands for parked events ask.
+    """
 
     foundation: Foundation
     workers: tuple[Background, ...]
     fronts: tuple[Background, ...] = ()
+    consumers: tuple[Consumer, ...] = ()
 
     def start(self) -> int:
         """Listen and begin background work; answer the port."""
@@ -102,7 +119,7 @@ class Service:
         for front in self.fronts:
             front.stop()
         self.foundation.server.drain(self.foundation.config.drain_seconds)
-        for worker in self.workers:
+        for worker in reversed(self.workers):
             worker.stop()
         self.foundation.database.close()
 
@@ -122,6 +139,7 @@ class Program:
 
 def main(program: Program, group: click.Group | None = None) -> None:
     """Run a service's command line; an error of set-up is one clear line and exit code 2."""
+    log.configure(program.name)
     try:
         (group or commands(program))(standalone_mode=False)
     except SETUP_ERRORS as error:
@@ -144,7 +162,6 @@ def commands(program: Program) -> click.Group:
     @click.option("--migrate", is_flag=True, help="Bring the schema up to date first; for a suite on one machine.")
     def serve(*, migrate: bool) -> None:
         config, suite, chain = _settings(program)
-        log.configure(program.name)
         if migrate:
             _migrate(program, config)
         _serve(program, config, suite, chain)
@@ -158,6 +175,15 @@ def commands(program: Program) -> click.Group:
     def check_config() -> None:
         for settings in _settings(program):
             click.echo("\n".join(settings.lines()))
+
+    @group.command("parked", help="List the subjects whose events wait, because the effect of the first one failed.")
+    def parked() -> None:
+        _list_parked(program)
+
+    @group.command("replay", help="Apply a subject's parked events in order, up to the first that fails.")
+    @click.argument("subject")
+    def replay(subject: str) -> None:
+        _replay(program, subject)
 
     return group
 
@@ -192,3 +218,39 @@ def _serve(program: Program, config: ServiceSettings, suite: Suite, chain: Chain
     structlog.get_logger("service").info("serving", port=port, pid=os.getpid())
     stop.wait()
     service.stop()
+
+
+@contextmanager
+def _at_rest(program: Program) -> Iterator[Service]:
+    """Build a service that does not run, for a command that works on its database beside the one that does."""
+    service = program.build(*_settings(program), system_clock)
+    try:
+        check(service.foundation.database, program.revisions)
+        yield service
+    finally:
+        service.foundation.database.close()
+
+
+def _list_parked(program: Program) -> None:
+    with _at_rest(program) as service, service.foundation.database.read() as tx:
+        found = [each for consumer in service.consumers for each in consumer.parked.list(tx)]
+    for each in found:
+        since = (EPOCH + timedelta(microseconds=each.park_time)).isoformat(timespec="seconds")
+        click.echo(
+            f"{each.subject}: {each.events} waiting of {each.source} since {since}; the first is "
+            f"{each.partition}/{each.position}, tries {each.tries}: {each.problem}"
+        )
+    click.echo(f"parked subjects: {len(found)}")
+
+
+def _replay(program: Program, subject: str) -> None:
+    done = 0
+    with _at_rest(program) as service:
+        for consumer in service.consumers:
+            took_effect, problem = consumer.replay(subject)
+            done += took_effect
+            if problem:
+                raise click.ClickException(f"took effect: {done}; the next one failed: {problem}")
+    if not done:
+        raise click.ClickException(f"no event of {subject} is parked")
+    click.echo(f"took effect: {done}")

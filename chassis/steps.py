@@ -16,15 +16,21 @@ from grpc_status import rpc_status
 from chassis.calendar import SECOND
 from chassis.call import Call, Inner, Method
 from chassis.clock import Clock
-from chassis.errors import DeadlinePassed, Invalid, Refused, Violation
+from chassis.errors import DeadlinePassed, Invalid, Problems, Refused, Violation
 from chassis.principals import Principal
 from chassis.status import InternalFault
 from chassis.texts import Texts, language_of
 from chassis.validation import validate, warm
+from shuke.options.v1 import options_pb2
 
 log = structlog.get_logger("calls")
 
 VISIBLE_ID = re.compile(r"[!-~]{1,64}")
+PURPOSE = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
+
+
+class UnrecordedRead(Exception):
+    """A method that reads personal data did not tell whose, or its service has nowhere to record it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class Parts:
     texts: Texts
     clock: Clock
     authenticate: Callable[[Call], Principal]
+    record: Callable[[Call], None] | None = None
 
 
 Step = Callable[[Method, Inner, Parts], Inner]
@@ -121,6 +128,7 @@ def authentication(_method: Method, inner: Inner, parts: Parts) -> Inner:
 
     def run(request: bytes, call: Call) -> bytes:
         call.principal = parts.authenticate(call)
+        call.purpose = call.purpose or call.principal.purpose
         answer: bytes = inner(request, call)
         return answer
 
@@ -156,8 +164,30 @@ def validation(method: Method, inner: Inner, _parts: Parts) -> Inner:
     warm(method.request())
 
     def run(message: Message, call: Call) -> bytes:
+        if call.purpose and not PURPOSE.fullmatch(call.purpose):
+            problems = Problems()
+            problems.add("x-purpose", "PURPOSE_MALFORMED")
+            problems.refuse()
         validate(message)
         answer: bytes = inner(message, call).SerializeToString()
+        return answer
+
+    return run
+
+
+def access_log(method: Method, inner: Inner, parts: Parts) -> Inner:
+    """Record who reads whose personal data before the answer leaves."""
+    record, reads = parts.record, method.access.audit == options_pb2.AUDIT_PERSONAL_READ
+    if record is None:
+        if reads:
+            raise UnrecordedRead(method.full_name)
+        return inner
+
+    def run(message: Message, call: Call) -> Message:
+        answer: Message = inner(message, call)
+        if reads and call.subjects is None:
+            raise UnrecordedRead(method.full_name)
+        record(call)
         return answer
 
     return run
@@ -171,10 +201,11 @@ STEPS: tuple[tuple[str, str, Step], ...] = (
     ("authentication", "a stranger learns nothing, not even what is wrong with a request", authentication),
     ("authorization", "who may not call learns nothing of the rules either", authorization),
     ("validation", "handlers see only messages that keep the contract's shape", validation),
+    ("access log", "no personal data leave before it is recorded who read them", access_log),
 )
 
 
-def compose(method: Method, handler: Inner, parts: Parts, *, through: str = "validation") -> Inner:
+def compose(method: Method, handler: Inner, parts: Parts, *, through: str = STEPS[-1][0]) -> Inner:
     """Wrap a handler in all steps, or in those up to the one that is named, the first one outermost."""
     names = [name for name, _, _ in STEPS]
     for _, _, step in reversed(STEPS[: names.index(through) + 1]):

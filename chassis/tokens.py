@@ -87,6 +87,7 @@ class Signer:
             "stores": list(principal.stores),
             "staff": principal.staff,
             "operator": principal.operator,
+            "purpose": principal.purpose,
         }
         return jwt.encode({"alg": ALGORITHM}, claims, self._key, algorithms=[ALGORITHM])
 
@@ -132,6 +133,8 @@ class Verifier:
                 stores=tuple(map(str, claims["stores"])),
                 staff=str(claims["staff"]),
                 operator=str(claims["operator"]),
+                # Issuers of the release before claim none.
+                purpose=str(claims.get("purpose", "")),
             )
         except (JoseError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             # Whatever a stranger makes up must not look like a fault of ours; deep nesting is one of their ways.

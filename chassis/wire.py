@@ -1,4 +1,4 @@
-"""Small values of the wire: times, dates, money and etags."""
+"""Small values of the wire: times, dates and money."""
 
 from __future__ import annotations
 
@@ -45,8 +45,3 @@ def to_money(minor: int | None, currency: Currency) -> Money | None:
         return None
     units, nanos = currency.split(minor)
     return Money(currency_code=currency.code, units=units, nanos=nanos)
-
-
-def etag(version: int) -> str:
-    """Write the etag of a row's version, quoted as HTTP does."""
-    return f'"{version}"'

@@ -23,7 +23,9 @@ from cli.replay import IN_FLIGHT, NANOS_PER_PENNY, PENCE, Outcome, receipts_in, 
 from cli.suite import Suite
 
 CHAIN = {"SHUKE_CHAIN_ZONE": "Europe/London", "SHUKE_CHAIN_CURRENCY": "GBP", "SHUKE_CHAIN_REGION": "GB"}
-POLICY = Path(__file__).parent / "example_policies" / "loyalty.json"
+EXAMPLES = Path(__file__).parent / "example_policies"
+# The example policies that the demo puts in force: the API and the key of each, in this order.
+POLICIES = (("customer", "notice"), ("tiering", "loyalty"))
 SCHEME = "loyalty"
 DATES = (dt.date(2011, 3, 31), dt.date(2011, 6, 30), dt.date(2011, 9, 30), dt.date(2011, 12, 9))
 # The people of the demo: staff code and role of whoever takes a step of the approval.
@@ -32,6 +34,8 @@ PEOPLE = {
     "reviewer": ("D-0001", "department_manager"),
     "approver": ("C-0001", "centre_director"),
 }
+# The steps of an approval, and who takes each.
+STEPS = (("submit", "author"), ("review", "reviewer"), ("approve", "approver"), ("activate", "approver"))
 BAR_WIDTH = 40
 MIB = 1024 * 1024
 
@@ -52,8 +56,8 @@ class Demo:
             retail = plan(FILE)
         with self._timed("keys"):
             people, tills = self._keys(retail)
-        with self._timed("policy"):
-            self._policy(people)
+        with self._timed("policies"):
+            self._policies(people)
         with self._timed("replay"):
             outcome = self._replay(retail, tills)
         with self._timed("net"):
@@ -84,21 +88,18 @@ class Demo:
         self.console.print(f"{len(people)} staff keys, {len(tills)} till keys, one for each store")
         return people, tills
 
-    def _policy(self, people: dict[str, str]) -> None:
-        """Step 2: draft, submit, review, approve and activate the example policy, each step by its own person."""
-        self.console.rule("2 policy")
-        policy = json.loads(POLICY.read_text())
-        drafted = self.api.post(f"/v1/tiering/policies/{SCHEME}/versions", {"policy": policy}, people["author"])
-        path = f"/v1/tiering/{drafted['name']}"
-        for verb, who in (
-            ("submit", "author"),
-            ("review", "reviewer"),
-            ("approve", "approver"),
-            ("activate", "approver"),
-        ):
-            stepped = self.api.post(f"{path}:{verb}", {}, people[who])
-        self.console.print(f"{stepped['name']} is {stepped['state']}: an example, not a recommendation")
-        self.result["policy"] = stepped["name"]
+    def _policies(self, people: dict[str, str]) -> None:
+        """Step 2: draft, submit, review, approve and activate the example policies, each step by its own person."""
+        self.console.rule("2 policies")
+        self.result["policies"] = {}
+        for api, key in POLICIES:
+            policy = json.loads((EXAMPLES / f"{key}.json").read_text())
+            drafted = self.api.post(f"/v1/{api}/policies/{key}/versions", {"policy": policy}, people["author"])
+            path = f"/v1/{api}/{drafted['name']}"
+            for verb, who in STEPS:
+                stepped = self.api.post(f"{path}:{verb}", {}, people[who])
+            self.console.print(f"{stepped['name']} is {stepped['state']}: an example, not a recommendation")
+            self.result["policies"][key] = stepped["name"]
 
     def _replay(self, retail: Plan, tills: dict[str, str]) -> Outcome:
         """Step 3: replay the file."""
@@ -109,7 +110,7 @@ class Demo:
             f"{totals.refunds:,} refunds, {totals.not_sales:,} not a sale. Names, phones and profits are generated."
         )
         with Bar(self.console, "receipts", receipts_in(retail)) as bar:
-            outcome = replay(self.api, retail, tills.__getitem__, bar.advance)
+            outcome = replay(self.api, retail, tills.__getitem__, bar.advance, self.result["policies"]["notice"])
         counts = outcome.counts
         self.result["replay"] = {**counts, "not_a_sale": totals.not_sales, "linked_refunds": totals.linked_refunds}
         self.result["enrolled"] = counts["enrolled"]

@@ -23,6 +23,8 @@ CURRENCY = "GBP"
 PENCE = 100
 NANOS_PER_PENNY = 10_000_000
 ERRORS_KEPT = 10
+# What a customer who agrees to the example notice agrees to.
+PURPOSES = ("SERVICE", "OFFERS", "VOUCHERS", "NEW_PRODUCTS")
 
 Token = Callable[[str], str]
 Progress = Callable[[int], None]
@@ -52,13 +54,17 @@ class Outcome:
                 self.errors.append(error)
 
 
-def replay(api: Api, plan: Plan, token: Token, progress: Progress) -> Outcome:
-    """Send the plan: a day after the other, stores side by side, all sales of a day before its refunds."""
+def replay(api: Api, plan: Plan, token: Token, progress: Progress, notice: str = "") -> Outcome:
+    """Send the plan: a day after the other, stores side by side, all sales of a day before its refunds.
+
+    `notice` names the version of the chain's notice that customers are shown when they are enrolled; without one nobody
+    is asked for consent.
+    """
     outcome = Outcome()
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         for day in plan.days:
             # A customer may buy in another store on the day of the enrolment, so all enrolments come first.
-            _all(pool, lambda enrolment: _enrol(api, enrolment, token, outcome), _enrolments(day))
+            _all(pool, lambda enrolment: _enrol(api, enrolment, token, outcome, notice), _enrolments(day))
             for path, kind, batches in (
                 ("/v1/purchases:batchRecord", "purchase", _sales(day, outcome.customers)),
                 ("/v1/refunds:batchRecord", "refund", _refunds(day, outcome.customers)),
@@ -84,8 +90,9 @@ def _enrolments(day: Day) -> Iterator[Enrolment]:
         yield from store_day.enrolments
 
 
-def _enrol(api: Api, enrolment: Enrolment, token: Token, outcome: Outcome) -> None:
+def _enrol(api: Api, enrolment: Enrolment, token: Token, outcome: Outcome, notice: str) -> None:
     person = enrolment.person
+    consents = [{"purpose": purpose, "channel": "ALL"} for purpose in PURPOSES] if notice and person.consents else []
     answer = api.post(
         "/v1/customers:enrol",
         {
@@ -94,6 +101,8 @@ def _enrol(api: Api, enrolment: Enrolment, token: Token, outcome: Outcome) -> No
             "displayName": person.display_name,
             "languageCode": person.language_code,
             "contactPoints": [{"kind": point.kind, "value": point.value} for point in person.contact_points],
+            "noticeVersion": notice,
+            "consents": consents,
         },
         token(enrolment.store),
     )

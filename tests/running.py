@@ -113,11 +113,14 @@ class Running:
         staff: str = "",
         operator: str = "",
         language: str = "en",
+        purpose: str = "",
+        key_purpose: str = "",
     ) -> tuple[tuple[str, str], ...]:
         """Sign a caller in, as the gateway does."""
-        principal = Principal("apiKeys/test", permissions, stores, staff, operator)
+        principal = Principal("apiKeys/test", permissions, stores, staff, operator, key_purpose)
         token = self.signer.sign(principal, self.service.foundation.api)
-        return (("authorization", f"Bearer {token}"), ("accept-language", language))
+        headers = (("authorization", f"Bearer {token}"), ("accept-language", language))
+        return (*headers, ("x-purpose", purpose)) if purpose else headers
 
 
 class StartService(Protocol):
@@ -151,8 +154,8 @@ def start_service(make_database: MakeDatabase, tmp_path: Path) -> Iterator[Start
             time = clock or Clock()
             fields = program.settings.model_fields
             port_name = fields["port"].alias or "port"
-            given = {"database_url": text_of(database.url), "signing_key": private, port_name: "0", **settings}
-            given |= {name: value for name, value in SECRETS.items() if name in fields}
+            given = {name: value for name, value in SECRETS.items() if name in fields}
+            given |= {"database_url": text_of(database.url), "signing_key": private, port_name: "0", **settings}
             prefix = program.settings.prefix
             config = program.settings.read({f"{prefix}{name.upper()}": value for name, value in given.items()})
             suite, chain = Suite.read({"SHUKE_TRUST": str(trust)}), Chain.read(CHAIN)

@@ -63,6 +63,7 @@ NOUN_MAY_IMPORT = {
         "services.{service}.*.convert",
         *PURE_CHASSIS,
         "chassis.wire",
+        "chassis.access.Access",
         "chassis.events.Change",
     ),
     "rpc": ACTING,

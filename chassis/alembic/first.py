@@ -10,6 +10,27 @@ from alembic import op
 from chassis.database import Text
 
 
+def create_access() -> None:
+    """Make the accesses to personal data."""
+    op.create_table(
+        "access_subjects",
+        sa.Column("subject", Text(), nullable=False),
+        sa.Column("access_id", Text(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", "access_id", name="pk_access_subjects"),
+    )
+    op.create_table(
+        "accesses",
+        sa.Column("id", Text(), nullable=False),
+        sa.Column("time", sa.BigInteger(), nullable=False),
+        sa.Column("caller", Text(), nullable=False),
+        sa.Column("staff", Text(), nullable=False),
+        sa.Column("method", Text(), nullable=False),
+        sa.Column("purpose", Text(), nullable=False),
+        sa.Column("request_id", Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_accesses"),
+    )
+
+
 def create_chain() -> None:
     """Make the chain's remembered settings."""
     op.create_table(
@@ -21,7 +42,7 @@ def create_chain() -> None:
 
 
 def create_cursors() -> None:
-    """Make the cursors of a consumer."""
+    """Make the cursors of a consumer, and the events that it parks."""
     op.create_table(
         "cursors",
         sa.Column("source", Text(), nullable=False),
@@ -30,6 +51,19 @@ def create_cursors() -> None:
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("source", "partition", name="pk_cursors"),
     )
+    op.create_table(
+        "parked_events",
+        sa.Column("source", Text(), nullable=False),
+        sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("subject", Text(), nullable=False),
+        sa.Column("event", sa.LargeBinary(), nullable=False),
+        sa.Column("problem", Text(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("park_time", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "partition", "position", name="pk_parked_events"),
+    )
+    op.create_index("ix_parked_events_subject", "parked_events", ["source", "subject", "position"], unique=False)
 
 
 def create_documents() -> None:
@@ -118,8 +152,20 @@ def create_event_log() -> None:
         sa.Column("type", Text(), nullable=False),
         sa.Column("time", sa.BigInteger(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
         sqlite_autoincrement=True,
+    )
+
+
+def create_leases() -> None:
+    """Make the leases of background work."""
+    op.create_table(
+        "leases",
+        sa.Column("name", Text(), nullable=False),
+        sa.Column("holder", Text(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_leases"),
     )
 
 
@@ -173,3 +219,4 @@ def create_vault() -> None:
         sa.Column("key_id", Text(), nullable=True),
         sa.PrimaryKeyConstraint("subject", name="pk_vault_keys"),
     )
+    op.create_index("ix_vault_keys_key_id", "vault_keys", ["key_id"], unique=False)

@@ -43,17 +43,18 @@ def _file() -> FileDescriptorProto:
     text.string.max_len = 5
     file.message_type[2].field[0].options.Extensions[validate_pb2.field].ignore = validate_pb2.IGNORE_ALWAYS
     tiny = file.service.add(name="TinyService")
-    for name, request, store in (
-        ("Do", "DoRequest", "receipt.store"),
-        ("Batch", "BatchRequest", "requests.receipt.store"),
-        ("Free", "DoRequest", ""),
+    for name, request, store, audit in (
+        ("Do", "DoRequest", "receipt.store", options_pb2.AUDIT_NONE),
+        ("Batch", "BatchRequest", "requests.receipt.store", options_pb2.AUDIT_NONE),
+        ("Free", "DoRequest", "", options_pb2.AUDIT_NONE),
+        ("Read", "DoRequest", "", options_pb2.AUDIT_PERSONAL_READ),
     ):
         method = tiny.method.add(name=name, input_type=f".{PACKAGE}.{request}", output_type=f".{PACKAGE}.Answer")
         method.options.Extensions[options_pb2.access].CopyFrom(
             options_pb2.Access(
                 permission=f"tiny.things.{name.lower()}",
                 exposure=options_pb2.EXPOSURE_PUBLIC,
-                audit=options_pb2.AUDIT_NONE,
+                audit=audit,
                 store_field=store,
             )
         )
@@ -106,6 +107,7 @@ class Tiny:
 
     Batch = Do
     Free = Do
+    Read = Do
 
 
 @dataclass
@@ -151,11 +153,15 @@ def refusal_of(error: grpc.RpcError) -> Refusal:
 
 
 @contextmanager
-def serving(*more: tuple[ServiceDescriptor, object], threads: int = THREADS) -> Iterator[Running]:
-    """Run the tiny service, and more services beside it."""
+def serving(
+    *more: tuple[ServiceDescriptor, object],
+    threads: int = THREADS,
+    record: Callable[[Call], None] | None = lambda _call: None,
+) -> Iterator[Running]:
+    """Run the tiny service, and more services beside it; `record` is told of every answer."""
     clock, tiny = Clock(), Tiny()
     verifier = Verifier("tiny", {"gateway": Issuer(OKPKey.import_key(json.loads(PUBLIC)), ("*",))}, clock)
-    server = Server(Parts(Texts("tiny"), clock, lambda call: verifier.verify(call.token)), threads=threads)
+    server = Server(Parts(Texts("tiny"), clock, lambda call: verifier.verify(call.token), record), threads=threads)
     server.add(SERVICE, tiny)
     for service, implementation in more:
         server.add(service, implementation)

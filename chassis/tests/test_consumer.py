@@ -36,7 +36,7 @@ def event(position: int, partition: int = 0, epoch: str = EPOCH) -> event_pb2.Ev
                            epoch=epoch, data=data)  # fmt: skip
 
 
-class CrashError(Exception):
+class CrashError(BaseException):
     """The process ends here."""
 
 

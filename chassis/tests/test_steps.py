@@ -46,6 +46,7 @@ def test_the_steps_and_their_reasons() -> None:
         ("authentication", "a stranger learns nothing, not even what is wrong with a request"),
         ("authorization", "who may not call learns nothing of the rules either"),
         ("validation", "handlers see only messages that keep the contract's shape"),
+        ("access log", "no personal data leave before it is recorded who read them"),
     ]
     for name, _, step in STEPS:
         assert step.__name__ == name.replace(" ", "_")
@@ -111,6 +112,19 @@ def test_malformed_bytes_are_the_caller_s_fault(running: Running, sent: bytes) -
     assert (refused.value.code, refused.value.reason) == ("INVALID_ARGUMENT", "FIELDS_INVALID")
     assert list(refused.value.fields.values()) == ["MESSAGE_MALFORMED"]
     assert [line["event"] for line in logs] == ["call"]
+
+
+@pytest.mark.parametrize("purpose", ["complaint", "A B", "7UP", "A" * 33, "COMPLAINT-1", "+447700900123"])
+def test_a_purpose_is_a_code(running: Running, purpose: str) -> None:
+    """What the header x-purpose says is kept with a read, so that it must be a short code and no free text."""
+    headers = running.token("*", stores=("*",))
+    with pytest.raises(Refusal) as refused:
+        running.call("Free", do_request(), (*headers, ("x-purpose", purpose)))
+    assert (refused.value.code, refused.value.fields) == ("INVALID_ARGUMENT", {"x-purpose": "PURPOSE_MALFORMED"})
+    assert purpose not in refused.value.message
+    running.tiny.work = lambda _request, call: call.purpose
+    for good in ("COMPLAINT", "A", "A" * 32, "TIER_2"):
+        assert running.call("Free", do_request(), (*headers, ("x-purpose", good)))[0] == good
 
 
 def test_shape_rules_are_checked(running: Running) -> None:
@@ -245,10 +259,12 @@ def test_a_call_is_one_line_of_the_log(running: Running) -> None:
     """Good or refused, a call is logged once, with what operations need and nothing of its content."""
     headers = running.token("*")
     with capture_logs() as logs:
-        running.call("Do", do_request("ok"), (*headers, ("x-purpose", PLANTED)))
+        running.call("Do", do_request("ok"), (*headers, ("x-purpose", "COMPLAINT")))
         for text, store in ((PLANTED, "A"), ("ok", PLANTED)):
             with pytest.raises(Refusal):
                 running.call("Do", do_request(text, store), headers)
+        with pytest.raises(Refusal):
+            running.call("Do", do_request(), (*headers, ("x-purpose", PLANTED)))
         with pytest.raises(Refusal):
             running.call("Do", do_request(), ())
     outcome = [(line["event"], line["code"], line["reason"], line["caller"]) for line in logs]
@@ -256,6 +272,7 @@ def test_a_call_is_one_line_of_the_log(running: Running) -> None:
         ("call", "OK", "", "apiKeys/7"),
         ("call", "INVALID_ARGUMENT", "FIELDS_INVALID", "apiKeys/7"),
         ("call", "PERMISSION_DENIED", "STORE_FOREIGN", "apiKeys/7"),
+        ("call", "INVALID_ARGUMENT", "FIELDS_INVALID", "apiKeys/7"),
         ("call", "UNAUTHENTICATED", "TOKEN_MISSING", ""),
     ]
     assert all(line["method"] == "/test.tiny.v1.TinyService/Do" and line["ms"] >= 0 for line in logs)

@@ -19,7 +19,7 @@ from tests.running import Clock
 
 PRIVATE, PUBLIC = generate_key()
 OTHER_PRIVATE, OTHER_PUBLIC = generate_key()
-TILL = Principal("apiKeys/7", ("customer.purchases.*", "tiering.members.get"), ("A", "B"), "", "S1")
+TILL = Principal("apiKeys/7", ("customer.purchases.*", "tiering.members.get"), ("A", "B"), "", "S1", "CHECKOUT")
 SEGMENT = st.text(alphabet="ab*.", max_size=6)
 PATTERNS = st.one_of(SEGMENT, SEGMENT.map(lambda text: f"{text}.*"), st.just("*"))
 
@@ -63,9 +63,10 @@ def written(clock: Clock, **changed: object) -> str:
 
 
 def test_a_token_says_who_calls(verifier: Verifier, clock: Clock) -> None:
-    """What was signed comes out again: name, permissions, stores, staff and operator."""
+    """What was signed comes out again: name, permissions, stores, staff, operator and purpose, which may be missing."""
     assert verifier.verify(signed(clock)) == TILL
     assert verifier.verify(signed(clock)) == TILL
+    assert verifier.verify(written(clock)) == Principal("apiKeys/7", ("customer.x",))
 
 
 def test_no_token_is_told_apart(verifier: Verifier) -> None:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from chassis.database import Database, Text, metadata
-from chassis.vault import SealBroken, SubjectErased, Vault, generate_key, read_key, vault_table
+from chassis.vault import SealBroken, SubjectErased, Vault, generate_key, read_keys, vault_table
 
 TABLES = metadata()
 KEYS = vault_table(TABLES)
@@ -38,7 +38,7 @@ PHONE_OF_LIN = "+8613800138000"
 @pytest.fixture
 def vault() -> Vault:
     """Make a vault over the test's tables."""
-    return Vault(KEYS, MASTER_KEY, INDEX_KEY)
+    return Vault(KEYS, [MASTER_KEY], [INDEX_KEY])
 
 
 @contextmanager
@@ -150,8 +150,8 @@ def test_another_service_key_opens_nothing(database: Database, vault: Vault) -> 
         key_id = tx.scalar(sa.select(KEYS.c.key_id))
         assert key_id
         with pytest.raises(SealBroken, match=key_id):
-            Vault(KEYS, bytes(32), INDEX_KEY).open(tx, LIN, sealed, ADDRESS)
-        assert Vault(KEYS, MASTER_KEY, bytes(32)).open(tx, LIN, sealed, ADDRESS) == b"x"
+            Vault(KEYS, [bytes(32)], [INDEX_KEY]).open(tx, LIN, sealed, ADDRESS)
+        assert Vault(KEYS, [MASTER_KEY], [bytes(32)]).open(tx, LIN, sealed, ADDRESS) == b"x"
 
 
 def test_the_erased_read_as_erased(database: Database, vault: Vault) -> None:
@@ -239,13 +239,13 @@ def test_a_batch_may_be_large(database: Database, vault: Vault) -> None:
 
 def test_digests_find_and_do_not_tell(vault: Vault) -> None:
     """The same value of the same kind has the same digest; another kind, value or key has another."""
-    assert vault.digest("phone", PHONE_OF_LIN) == Vault(KEYS, bytes(32), INDEX_KEY).digest("phone", PHONE_OF_LIN)
+    assert vault.digest("phone", PHONE_OF_LIN) == Vault(KEYS, [bytes(32)], [INDEX_KEY]).digest("phone", PHONE_OF_LIN)
     others = [
         vault.digest("phone", PHONE_OF_LIN),
         vault.digest("phone", PHONE_OF_LIN[:-1]),
         vault.digest("member_code", PHONE_OF_LIN),
         vault.digest("", PHONE_OF_LIN),
-        Vault(KEYS, MASTER_KEY, bytes(32)).digest("phone", PHONE_OF_LIN),
+        Vault(KEYS, [MASTER_KEY], [bytes(32)]).digest("phone", PHONE_OF_LIN),
     ]
     assert len(set(others)) == len(others)
     assert {len(digest) for digest in others} == {32}
@@ -253,23 +253,39 @@ def test_digests_find_and_do_not_tell(vault: Vault) -> None:
 
 def test_keys_come_from_settings_and_are_not_shown(vault: Vault) -> None:
     """A generated key can be read; no error and no repr shows a key."""
-    keys = {generate_key() for _ in range(10)}
-    assert len(keys) == 10
-    assert {len(read_key(key)) for key in keys} == {32}
-    for wrong in ("", "s3cret", base64.b64encode(b"s3cret").decode(), "s3cret schlüssel", generate_key() + "s3cret"):
+    keys = [generate_key() for _ in range(10)]
+    assert len(set(keys)) == 10
+    ring = read_keys(" ,\n".join(keys))
+    assert ring == tuple(base64.b64decode(key) for key in keys)
+    for wrong in (
+        "",
+        "s3cret",
+        f"{generate_key()},s3cret",
+        f"{generate_key()},",
+        base64.b64encode(b"s3cret").decode(),
+        "s3cret schlüssel",
+        generate_key() + "s3cret",
+    ):
         with pytest.raises(ValueError, match="base64 of 32 bytes") as refused:
-            read_key(wrong)
+            read_keys(wrong)
         assert "s3cret" not in str(refused.value)
     shown = repr(vault) + str(vault)
     assert not any(form in shown for form in (repr(MASTER_KEY), repr(INDEX_KEY), INDEX_KEY.hex(), MASTER_KEY.hex()))
 
 
 @pytest.mark.parametrize(
-    ("master", "index"),
-    [(b"short", INDEX_KEY), (MASTER_KEY, b""), (MASTER_KEY, MASTER_KEY)],
-    ids=["short master key", "no index key", "one key twice"],
+    ("service", "index"),
+    [
+        ([b"short"], [INDEX_KEY]),
+        ([MASTER_KEY], [b""]),
+        ([MASTER_KEY], [MASTER_KEY]),
+        ([MASTER_KEY, MASTER_KEY], [INDEX_KEY]),
+        ([], [INDEX_KEY]),
+        ([MASTER_KEY], []),
+    ],
+    ids=["short service key", "short index key", "one key for both", "one key twice", "no service key", "no index key"],
 )
-def test_unfit_keys_are_refused(master: bytes, index: bytes) -> None:
-    """Keys that are too short, or one key for both uses, stop the start."""
-    with pytest.raises(ValueError, match="two different keys"):
-        Vault(KEYS, master, index)
+def test_unfit_keys_are_refused(service: list[bytes], index: list[bytes]) -> None:
+    """Keys that are missing or too short, or one key for two uses, stop the start."""
+    with pytest.raises(ValueError, match="all different"):
+        Vault(KEYS, service, index)

@@ -16,6 +16,7 @@ def draft_from_proto(key: pb.ApiKey) -> Draft:
         stores=tuple(dict.fromkeys(key.stores)),
         staff=key.staff,
         expire_time=wire.instant(key.expire_time) if key.HasField("expire_time") else None,
+        purpose=key.purpose,
     )
 
 
@@ -30,4 +31,5 @@ def key_to_proto(key: ApiKey) -> pb.ApiKey:
         staff=key.staff,
         expire_time=wire.timestamp(key.expire_time),
         create_time=wire.timestamp(key.create_time),
+        purpose=key.purpose,
     )

@@ -47,6 +47,7 @@ class ApiKey:
     staff: str
     expire_time: int
     create_time: int
+    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Draft:
     stores: tuple[str, ...]
     staff: str
     expire_time: int | None
+    purpose: str = ""
 
 
 def check(problems: Problems, draft: Draft, roles: Mapping[str, tuple[str, ...]], now: int) -> None:
@@ -98,6 +100,7 @@ def issue(draft: Draft, token: str, *, now: int, new_id: str) -> ApiKey:
         staff=draft.staff,
         expire_time=now + YEAR if draft.expire_time is None else draft.expire_time,
         create_time=now,
+        purpose=draft.purpose,
     )
 
 
@@ -109,4 +112,4 @@ def digest(token: str) -> bytes:
 def principal(key: ApiKey, roles: Mapping[str, tuple[str, ...]]) -> Principal:
     """Answer whom a key stands for; a role that is no longer in the policy gives nothing."""
     patterns = sorted({pattern for role in key.roles for pattern in roles.get(role, ())})
-    return Principal(f"apiKeys/{key.id}", tuple(patterns), key.stores, key.staff)
+    return Principal(f"apiKeys/{key.id}", tuple(patterns), key.stores, key.staff, purpose=key.purpose)

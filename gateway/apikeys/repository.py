@@ -21,6 +21,7 @@ def add(tx: Tx, key: ApiKey) -> None:
         "staff": key.staff,
         "expire_time": key.expire_time,
         "create_time": key.create_time,
+        "purpose": key.purpose,
     }
     tx.execute(sa.insert(API_KEYS).values(row))
 
@@ -40,6 +41,7 @@ def by_digest(tx: Tx, digest: bytes) -> ApiKey | None:
         staff=row.staff,
         expire_time=row.expire_time,
         create_time=row.create_time,
+        purpose=row.purpose,
     )
 
 

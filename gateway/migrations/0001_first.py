@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("roles", sa.Text(), nullable=False),
         sa.Column("stores", sa.Text(), nullable=False),
         sa.Column("staff", Text(), nullable=False),
+        sa.Column("purpose", Text(), nullable=False),
         sa.Column("expire_time", sa.BigInteger(), nullable=False),
         sa.Column("create_time", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_api_keys"),

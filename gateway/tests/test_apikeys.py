@@ -127,6 +127,44 @@ def test_strangers_are_refused_before_their_request_is_read(door: Door, token: s
     assert refusal(answer)[:2] == (401, reason)
 
 
+@pytest.mark.requirement("C-37")
+def test_a_desk_keeps_a_file_through_the_front_door(door: Door) -> None:
+    """Staff open, change and read a file over HTTP; others get masks; each read tells its key's purpose."""
+    manager = door.key(kind="STAFF", staff="S-1", roles=["service_manager"], stores=["*"], purpose="SERVICE_DESK")
+    account = door.key(kind="STAFF", staff="S-2", roles=["account_manager"], stores=["*"])
+    auditor = door.key(kind="STAFF", staff="S-3", roles=["auditor"], stores=["*"])
+    points = [{"kind": "MOBILE", "value": "07700 900123"}]
+    told = {"customer": {"homeStore": "LEEDS", "displayName": "Anna Lin", "contactPoints": points}}
+    key = {"idempotency-key": "open-1"}
+    created = door.http.post("/v1/customers", json=told, headers=bearer(manager, **key)).json()
+    assert (created["displayName"], created["masked"]) == ("Anna Lin", False)
+    assert door.http.post("/v1/customers", json=told, headers=bearer(manager, **key)).json() == created
+    path = f"/v1/{created['name']}"
+    mask = "?updateMask=displayName,timeZone"
+    changed = door.http.patch(path + mask, json={"displayName": "Ann", "timeZone": "UTC"}, headers=bearer(manager))
+    assert (changed.json()["displayName"], changed.json()["contactPoints"]) == ("Ann", created["contactPoints"])
+    door.clock.now += SECOND
+    named = {"names": [created["name"]]}
+    [veiled] = door.http.post("/v1/customers:batchGet", json=named, headers=bearer(account)).json()["customers"]
+    assert (veiled["displayName"], veiled["contactPoints"][0]["value"], veiled["masked"]) == (
+        *("A**", "+4477****0123"),
+        True,
+    )
+    door.clock.now += SECOND
+    desk = bearer(account, **{"x-purpose": "COMPLAINT"})
+    assert door.http.get(path, headers=desk).json() == veiled
+    records = door.http.get(f"{path}/accessRecords?pageSize=3", headers=bearer(auditor)).json()["accessRecords"]
+    assert [(record["staff"], record["purpose"]) for record in records] == [
+        ("S-2", "COMPLAINT"),
+        ("S-2", "UNSTATED"),
+        ("S-1", "SERVICE_DESK"),
+    ]
+    assert door.refused(kind="TILL", roles=["till"], stores=["LEEDS"], purpose="for fun")[1:] == (
+        "FIELDS_INVALID",
+        {"api_key.purpose": "STRING_PATTERN"},
+    )
+
+
 def test_a_key_ends_when_it_expires_and_soon_after_it_is_gone(door: Door) -> None:
     """An expired key is refused at once; one that was taken away, when the cache has forgotten it."""
     expiry = "2026-03-03T00:00:00Z"

@@ -225,7 +225,7 @@ def test_a_known_path_with_another_verb_is_405(app: Starlette) -> None:
     """The answer names the verbs that there are."""
     response = send(app, "DELETE", "/v1/customers/c1")
     assert error_of(response)["code"] == 405
-    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+    assert set(response.headers["allow"].split(", ")) == {"GET", "PATCH", "HEAD", "OPTIONS"}
 
 
 def test_options_names_the_verbs(app: Starlette) -> None:

@@ -1,4 +1,4 @@
-"""`python -m services.customer serve | migrate | check-config`."""
+"""`python -m services.customer serve | migrate | check-config | parked | replay`."""
 
 from chassis.service import main
 from services.customer.server import PROGRAM

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from chassis.settings import ServiceSettings
+from chassis.vault import read_keys
 
 
 class CustomerSettings(ServiceSettings):
@@ -13,8 +14,12 @@ class CustomerSettings(ServiceSettings):
     prefix = "SHUKE_CUSTOMER_"
 
     port: int = Field(50051, ge=0, le=65535, description="port to listen on; 0 takes any free one")
-    vault_key: SecretStr = Field(description="key that wraps the keys of personal data: base64 of 32 bytes")
-    index_key: SecretStr = Field(description="key of the blind index of phones, e-mails and codes: base64 of 32 bytes")
+    vault_key: SecretStr = Field(
+        description="key that wraps the keys of personal data: base64 of 32 bytes; several, newest first, by commas"
+    )
+    index_key: SecretStr = Field(
+        description="key of the blind index of phones, e-mails and codes: base64 of 32 bytes; several as above"
+    )
     tiering_address: str = Field("127.0.0.1:50052", description="where tiering answers, for its event feed")
     mandatory_fields: str = Field(
         "display_name,address,phone",
@@ -28,4 +33,16 @@ class CustomerSettings(ServiceSettings):
     approval_people: int = Field(
         3, ge=1, le=3, description="distinct people who write, review and approve a policy; production takes 3"
     )
+    void_days: int = Field(
+        1, ge=0, le=366, description="days after its business date in which a sale is voided without an approver"
+    )
+    attach_days: int = Field(
+        90, ge=0, le=3660, description="days after its business date in which a sale is attached to another customer"
+    )
     clock_tolerance_seconds: int = Field(300, ge=0, le=86_400, description="how far a till's clock may run ahead")
+
+    @field_validator("vault_key", "index_key")
+    @classmethod
+    def _keys(cls, value: SecretStr) -> SecretStr:
+        read_keys(value.get_secret_value())
+        return value

@@ -10,25 +10,38 @@ from chassis.clock import Clock
 from chassis.consumer import Consumer
 from chassis.documents.rpc import PolicyService
 from chassis.feed import EventFeed, sequence
+from chassis.leases import Leases
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
-from chassis.vault import Vault, read_key
-from chassis.workers import Worker
+from chassis.vault import Rewrapping, Vault, read_keys
 from services.customer.clients import tiering_feed
 from services.customer.config import CustomerSettings
 from services.customer.consents.rpc import ConsentService
 from services.customer.consumers import SOURCE, on_tiering
+from services.customer.contacts.rpc import ContactService
+from services.customer.corrections.domain import Limits
+from services.customer.corrections.rpc import Corrections
 from services.customer.customers.domain import FilePolicy
 from services.customer.customers.repository import Customers, require
 from services.customer.customers.rpc import CustomerService
+from services.customer.exchanges.rpc import Exchanges
 from services.customer.policies.convert import notice_of
 from services.customer.policies.repository import Notices
 from services.customer.policies.rpc import NOTICES
+from services.customer.privacy.rpc import PrivacyService
 from services.customer.purchases.rpc import Purchases
 from services.customer.refunds.rpc import Refunds
 from services.customer.spend.rpc import SpendSummaries
-from services.customer.tables import CHAIN, CURSORS, LOG, METADATA, REQUESTS, VAULT_KEYS
-from shuke.customer.v1 import consents_pb2, customer_pb2, errors_pb2, policies_pb2, purchases_pb2
+from services.customer.tables import ACCESSES, CHAIN, CURSORS, LEASES, LOG, METADATA, REQUESTS, VAULT_KEYS
+from shuke.customer.v1 import (
+    consents_pb2,
+    contacts_pb2,
+    customer_pb2,
+    errors_pb2,
+    policies_pb2,
+    privacy_pb2,
+    purchases_pb2,
+)
 from shuke.event.v1 import event_pb2
 
 API = "customer"
@@ -40,18 +53,22 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     production = suite.env == "production"
     if production and config.approval_people < PEOPLE_IN_PRODUCTION:
         raise SettingError(f"{config.prefix}APPROVAL_PEOPLE must be {PEOPLE_IN_PRODUCTION} in production")
-    base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock)
+    base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock, ACCESSES)
     database, new_id = base.database, base.new_id
-    calls = Calls(database, REQUESTS, clock, new_id)
+    leases = Leases(database, LEASES, clock, new_id())
     vault = Vault(
-        VAULT_KEYS, read_key(config.vault_key.get_secret_value()), read_key(config.index_key.get_secret_value())
+        VAULT_KEYS, read_keys(config.vault_key.get_secret_value()), read_keys(config.index_key.get_secret_value())
     )
+    calls = Calls(database, REQUESTS, clock, new_id, lambda content: vault.digest("REQUEST", content))
     customers = Customers(vault)
     notices = Notices(notice_of)
     policy = FilePolicy(tuple(config.mandatory_fields.split(",")), config.completion_days)
     tolerance = config.clock_tolerance_seconds * SECOND
 
-    sequencer = Worker("sequencer", lambda: sequence(database, LOG))
+    refunds = Refunds(calls, database, customers, LOG, chain, base.pager, tolerance)
+    purchases = Purchases(calls, database, customers, LOG, chain, base.pager, tolerance, refunds.link)
+
+    sequencer = leases.worker("sequencer", lambda: sequence(database, LOG))
     feed = tiering_feed(config.tiering_address, base.credentials)
     consumer = Consumer(database, CURSORS, SOURCE, on_tiering, clock=clock, new_id=new_id)
 
@@ -64,6 +81,14 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
         ConsentService(calls, database, notices, require, LOG, chain, base.pager, config),
     )
     base.server.add(
+        contacts_pb2.DESCRIPTOR.services_by_name["ContactService"],
+        ContactService(database, customers, chain.zone, service_opt_in=config.service_opt_in),
+    )
+    base.server.add(
+        privacy_pb2.DESCRIPTOR.services_by_name["PrivacyService"],
+        PrivacyService(database, ACCESSES, require, base.pager),
+    )
+    base.server.add(
         policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],
         PolicyService(
             policies_pb2, NOTICES, calls, database, base.pager, config.approval_people, examples=not production
@@ -71,12 +96,16 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     )
     base.server.add(
         purchases_pb2.DESCRIPTOR.services_by_name["PurchaseService"],
-        Purchases(calls, database, customers, LOG, chain, base.pager, tolerance),
-        Refunds(calls, database, customers, LOG, chain, tolerance),
-        SpendSummaries(database, chain.money),
+        purchases,
+        refunds,
+        Exchanges(calls, refunds, purchases, chain),
+        Corrections(calls, customers, LOG, chain, Limits(config.void_days, config.attach_days)),
+        SpendSummaries(database, require, chain.money),
     )
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
-    return Service(base, (sequencer, Worker("tiering events", lambda: consumer.poll(feed))))
+    listener = leases.worker("tiering events", lambda: consumer.poll(feed))
+    rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
+    return Service(base, (leases, sequencer, listener, rewrapping), consumers=(consumer,))
 
 
 PROGRAM = Program(API, CustomerSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

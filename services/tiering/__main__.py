@@ -1,4 +1,4 @@
-"""`python -m services.tiering serve | migrate | check-config`."""
+"""`python -m services.tiering serve | migrate | check-config | parked | replay`."""
 
 from chassis.service import main
 from services.tiering.server import PROGRAM

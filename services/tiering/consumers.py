@@ -1,11 +1,15 @@
-"""What tiering does when the customer service tells of a sale or a refund.
+"""What tiering does when the customer service tells of a sale or a refund, or of a correction of one.
 
 It adds up what customers spend, and gives the class of the first purchase at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from google.type.date_pb2 import Date
 
 from chassis import names, wire
 from chassis.calendar import day_of
@@ -22,11 +26,19 @@ from services.tiering.memberships.domain import Movement, on_sale
 from services.tiering.policies.domain import PolicyVersion, covering
 from services.tiering.policies.repository import Policies
 from services.tiering.spend import repository as spend
-from services.tiering.spend.domain import Entry, FirstSale
-from shuke.customer.v1 import events_pb2, purchases_pb2
+from services.tiering.spend.domain import Entry, FirstSale, Loss, Spender
+from shuke.customer.v1 import events_pb2
 from shuke.event.v1 import event_pb2
 
 SOURCE = "customer.shuke"
+
+# The owner's kinds of sale, which its other contracts declare. Not every field is an enum, says the stub.
+KINDS = events_pb2.PurchaseRecorded.DESCRIPTOR.fields_by_name["kind"].enum_type.values_by_number  # type: ignore[union-attr]
+
+# What changes sides between customers, what tells whose entries it is about, and what tells one entry's amounts.
+Moved = events_pb2.PurchaseAttached | events_pb2.RefundLinked
+Told = Moved | events_pb2.PurchaseRecorded | events_pb2.PurchaseRefunded | events_pb2.PurchaseVoided
+Amounts = Told | events_pb2.PurchaseAttached.RefundMoved
 
 
 class CustomerEvents:
@@ -38,58 +50,98 @@ class CustomerEvents:
         self.catalogues = catalogues
         self.money = chain.money
         self.zone = chain.zone_info
+        self.readers: dict[type[Any], Callable[[Any], Sequence[Entry | Loss]]] = {
+            events_pb2.PurchaseRecorded: self._recorded,
+            events_pb2.PurchaseRefunded: self._refunded,
+            events_pb2.PurchaseVoided: self._voided,
+            events_pb2.PurchaseAttached: self._attached,
+            events_pb2.RefundLinked: self._linked,
+        }
 
     def __call__(self, tx: Tx, events: Sequence[event_pb2.Event], now: int, new_id: NewId) -> None:
-        """Add the entries that the events tell of; a first purchase, or an earlier one, gives its class."""
-        begun = spend.add(tx, [entry for event in events if (entry := self._entry(event))])
+        """Add what the events tell of; the first class begins with the first purchase, or with none when it is lost."""
+        begun = spend.add(tx, [change for event in events for change in self._changes(event)])
         for scheme, versions in self.policies.active(tx).items() if begun else ():
             changes, told = self._first_classes(tx, scheme, versions, begun, now)
             memberships.add(tx, changes)
             self.log.add(tx, told, now, new_id)
 
-    def _entry(self, event: event_pb2.Event) -> Entry | None:
-        """Read a sale or a refund; None for one without a customer, and for events of other kinds."""
-        sale, refund = events_pb2.PurchaseRecorded(), events_pb2.PurchaseRefunded()
-        is_sale = event.data.Unpack(sale)
-        told = sale if is_sale else refund
-        if not (is_sale or event.data.Unpack(refund)) or not told.customer:
-            return None
+    def _changes(self, event: event_pb2.Event) -> Sequence[Entry | Loss]:
+        """Read what an event does to its customer's sums; nothing without a customer, and for events of other kinds."""
+        for kind, read in self.readers.items():
+            told = kind()
+            if event.data.Unpack(told):
+                return read(told) if told.customer else ()
+        return ()
+
+    def _recorded(self, told: events_pb2.PurchaseRecorded | events_pb2.PurchaseVoided) -> Sequence[Entry]:
+        return (self._entry(told, told, is_sale=True),)
+
+    def _refunded(self, told: events_pb2.PurchaseRefunded | events_pb2.RefundLinked) -> Sequence[Entry]:
+        sale_date = told.original_business_date if told.HasField("original_business_date") else None
+        return (self._entry(told, told, is_sale=False, sale_date=sale_date),)
+
+    def _voided(self, told: events_pb2.PurchaseVoided) -> Sequence[Loss]:
+        return (self._loss(self._recorded(told), told.remaining),)
+
+    def _linked(self, told: events_pb2.RefundLinked) -> Sequence[Entry | Loss]:
+        return self._side(told, self._refunded(told))
+
+    def _attached(self, told: events_pb2.PurchaseAttached) -> Sequence[Entry | Loss]:
+        refunds = [self._entry(one, told, is_sale=False, sale_date=told.business_date) for one in told.refunds]
+        return self._side(told, (self._entry(told, told, is_sale=True), *refunds))
+
+    def _side(self, told: Moved, entries: Sequence[Entry]) -> Sequence[Entry | Loss]:
+        return entries if told.side == events_pb2.GAINED else (self._loss(entries, told.remaining),)
+
+    @staticmethod
+    def _loss(entries: Sequence[Entry], remaining: events_pb2.Beginning) -> Loss:
+        """Read what a customer loses, and when the customer began by what remains."""
+        if not remaining.HasField("first_entry_date"):
+            return Loss(tuple(entries), None)
+        problems, sale = Problems(), None
+        if remaining.HasField("first_sale_time"):
+            day = wire.read_date(problems, "first_sale_date", remaining.first_sale_date)
+            sale = FirstSale(day, wire.instant(remaining.first_sale_time))
+        spender = Spender(wire.read_date(problems, "first_entry_date", remaining.first_entry_date), sale)
+        problems.refuse()
+        return Loss(tuple(entries), spender)
+
+    def _entry(self, amounts: Amounts, told: Told, *, is_sale: bool, sale_date: Date | None = None) -> Entry:
+        """Read a sale or a refund; `amounts` tells of it, and `told` whose it is and of which kind."""
         problems = Problems()
-        business_date = wire.read_date(problems, "business_date", told.business_date)
-        sale_date = None
-        if not is_sale and refund.HasField("original_business_date"):
-            sale_date = wire.read_date(problems, "original_business_date", refund.original_business_date)
         entry = Entry(
             customer=names.identity(told.customer),
-            business_date=business_date,
-            business_time=wire.instant(told.business_time),
+            business_date=wire.read_date(problems, "business_date", amounts.business_date),
+            business_time=wire.instant(amounts.business_time),
             is_sale=is_sale,
-            kind=purchases_pb2.Purchase.Kind.Name(told.kind),
-            total=self.money.read(problems, "total", told.total),
-            profit=self.money.read(problems, "profit", told.profit),
-            sale_date=sale_date,
+            kind=KINDS[told.kind].name,
+            total=self.money.read(problems, "total", amounts.total),
+            profit=self.money.read(problems, "profit", amounts.profit),
+            sale_date=wire.read_date(problems, "original_business_date", sale_date) if sale_date else None,
         )
         problems.refuse()
         return entry
 
     def _first_classes(
-        self, tx: Tx, scheme: str, versions: Sequence[PolicyVersion], begun: Mapping[str, FirstSale], now: int
+        self, tx: Tx, scheme: str, versions: Sequence[PolicyVersion], begun: Mapping[str, FirstSale | None], now: int
     ) -> tuple[list[Movement], list[Change]]:
         """Give the first class of the policy that covers the first sale's business date, and tell of what is new.
 
-        Where a run has graded the customer before, an earlier first sale changes the past alone.
+        Where a run has graded the customer before, another first sale changes the past alone.
         """
         held = memberships.standings(tx, scheme, begun)
+        newest = covering(versions, date.max)
         catalogue = self.catalogues.in_force(tx, day_of(now, self.zone)).catalogue
-        benefits = {one.version: display_names(catalogue, scheme, one.ladder) for one in versions}
+        benefits = {one.version: display_names(catalogue, scheme, one.rules) for one in versions}
         movements, told = [], []
         for customer, sale in begun.items():
-            policy, standing = covering(versions, sale.business_date), held.get(customer)
-            first_class = policy.ladder.first_class if policy else None
-            began = standing.began_time if standing else None
-            movement = on_sale(scheme, customer, first_class, began, sale.business_time, now)
-            if policy and movement:
+            policy, standing = covering(versions, sale.business_date) if sale else None, held.get(customer)
+            first_class = policy.rules.first_class if policy else None
+            movement = on_sale(scheme, customer, first_class, standing, sale.business_time if sale else None, now)
+            if movement and newest:
                 movements.append(movement)
                 if standing is None or not standing.graded:
-                    told.append(membership_changed(movement, policy.ladder, benefits[policy.version]))
+                    told_by = policy or newest
+                    told.append(membership_changed(movement, told_by.rules, benefits[told_by.version]))
         return movements, told

@@ -12,6 +12,7 @@ from chassis.clock import Clock
 from chassis.consumer import Consumer, Feed
 from chassis.documents.rpc import PolicyService
 from chassis.feed import EventFeed, sequence
+from chassis.leases import Leases
 from chassis.operations import Operations, Runner
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
@@ -24,11 +25,12 @@ from services.tiering.clients import customer_feed
 from services.tiering.config import TieringSettings
 from services.tiering.consumers import SOURCE, CustomerEvents
 from services.tiering.evaluations.rpc import KIND, EvaluationJob, EvaluationService
+from services.tiering.explanations.rpc import Explanations
 from services.tiering.memberships.rpc import MembershipService
-from services.tiering.policies.convert import ladder_of
+from services.tiering.policies.convert import rules_of
 from services.tiering.policies.repository import Policies
-from services.tiering.policies.rpc import ladders
-from services.tiering.tables import CHAIN, CURSORS, LOG, METADATA, OPERATIONS, REQUESTS
+from services.tiering.policies.rpc import rules
+from services.tiering.tables import CHAIN, CURSORS, LEASES, LOG, METADATA, OPERATIONS, REQUESTS
 from shuke.event.v1 import event_pb2
 from shuke.tiering.v1 import benefits_pb2, errors_pb2, policies_pb2, tiering_pb2
 
@@ -44,7 +46,8 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
     base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock)
     database, new_id, pager = base.database, base.new_id, base.pager
     calls = Calls(database, REQUESTS, clock, new_id)
-    policies = Policies(partial(ladder_of, currency=chain.money))
+    leases = Leases(database, LEASES, clock, new_id())
+    policies = Policies(partial(rules_of, currency=chain.money))
     catalogues = Catalogues(partial(catalogue_of, currency=chain.money))
     operations = Operations(API, database, OPERATIONS, pager)
 
@@ -52,11 +55,11 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
     events = CustomerEvents(LOG, policies, catalogues, chain)
     consumer = Consumer(database, CURSORS, SOURCE, events, clock=clock, new_id=new_id)
     run = EvaluationJob(calls, database, LOG, policies, catalogues, chain, consumer, feed)
-    runner = Runner(operations, {KIND: run}, base.texts, clock)
-    sequencer = Worker("sequencer", lambda: sequence(database, LOG))
+    runner = Runner(operations, {KIND: run}, base.texts, leases)
+    sequencer = leases.worker("sequencer", lambda: sequence(database, LOG))
 
     ours = tiering_pb2.DESCRIPTOR.services_by_name
-    payloads = catalogue_beside(ladders(chain.money), chain.money)
+    payloads = catalogue_beside(rules(chain.money), chain.money)
     base.server.add(
         policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],
         PolicyService(policies_pb2, payloads, calls, database, pager, config.approval_people, examples=not production),
@@ -66,12 +69,16 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
         BenefitService(database, catalogues, policies, chain, pager, clock),
     )
     base.server.add(ours["EvaluationService"], EvaluationService(calls, database, operations, policies, chain, pager))
-    base.server.add(ours["MembershipService"], MembershipService(database, policies, chain, pager, clock))
+    base.server.add(
+        ours["MembershipService"],
+        MembershipService(database, policies, chain, pager, clock),
+        Explanations(database, policies, chain, clock),
+    )
     base.server.add(ours["AnalyticsService"], AnalyticsService(database, policies, chain, clock))
     base.server.add(operations_pb2.DESCRIPTOR.services_by_name["Operations"], operations)
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
-    workers = (sequencer, Worker("customer events", lambda: consumer.poll(feed)), Worker("operations", runner.step))
-    return Service(base, workers)
+    listener = leases.worker("customer events", lambda: consumer.poll(feed))
+    return Service(base, (leases, sequencer, listener, Worker("operations", runner.step)), consumers=(consumer,))
 
 
 PROGRAM = Program(API, TieringSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

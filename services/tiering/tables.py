@@ -8,12 +8,14 @@ from chassis.consumer import cursors_table
 from chassis.database import metadata
 from chassis.documents import documents_tables
 from chassis.events import EventLog
+from chassis.leases import leases_table
 from chassis.operations import operations_table
 
 METADATA = metadata()
 LOG = EventLog(METADATA, "tiering.shuke")
 REQUESTS = requests_table(METADATA)
 CURSORS = cursors_table(METADATA)
+LEASES = leases_table(METADATA)
 OPERATIONS = operations_table(METADATA)
 CHAIN = chain_table(METADATA)
 DOCUMENTS, STEPS = documents_tables(METADATA)

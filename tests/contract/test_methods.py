@@ -16,6 +16,7 @@ NATURAL_KEYS = {
     "shuke.customer.v1.BatchRecordPurchasesRequest": ("requests.purchase.receipt",),
     "shuke.customer.v1.RecordRefundRequest": ("refund.receipt",),
     "shuke.customer.v1.BatchRecordRefundsRequest": ("requests.refund.receipt",),
+    "shuke.customer.v1.RecordExchangeRequest": ("refund.receipt", "purchase.receipt"),
 }
 
 # The answer holds a secret, which must not be kept for a retry; a key whose answer was lost is revoked.

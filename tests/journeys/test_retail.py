@@ -50,8 +50,9 @@ def test_purchases_become_tiers_and_a_second_import_changes_nothing(tmp_path: Pa
     """The suite arrives at the sums and classes that the file gives, and stays there when all is sent again."""
     with running_suite(tmp_path / "home") as demo:
         people, tills = demo._keys(retail)
-        demo._policy(people)
-        first = replay(demo.api, retail, tills.__getitem__, lambda _: None)
+        demo._policies(people)
+        notice = demo.result["policies"]["notice"]
+        first = replay(demo.api, retail, tills.__getitem__, lambda _: None, notice)
         assert first.errors == []
         assert first.counts["enrolled"] == retail.totals.customers
         assert first.counts["purchases_recorded"] == retail.totals.sales
@@ -60,7 +61,7 @@ def test_purchases_become_tiers_and_a_second_import_changes_nothing(tmp_path: Pa
         assert graded["ladder"] == ladder(retail)
         assert graded["denominator"] == len(nets(retail)) == sum(graded["ladder"].values()) + graded["none"]
 
-        again = replay(demo.api, retail, tills.__getitem__, lambda _: None)
+        again = replay(demo.api, retail, tills.__getitem__, lambda _: None, notice)
         assert again.errors == []
         assert again.customers == first.customers
         assert again.counts["purchases_replayed"] + again.counts["refunds_replayed"] == receipts_in(retail)
@@ -80,7 +81,7 @@ def test_processes_that_are_killed_lose_nothing_and_double_nothing(tmp_path: Pat
 
     with running_suite(tmp_path / "home") as demo:
         people, tills = demo._keys(retail)
-        demo._policy(people)
+        demo._policies(people)
 
         def sent(_number: int) -> None:
             nonlocal batches

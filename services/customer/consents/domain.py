@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -135,3 +135,17 @@ def decide(purpose: Purpose, deciding: Record | None, *, service_opt_in: bool) -
     if purpose is Purpose.SERVICE and not service_opt_in:
         return Basis.NO_OPT_IN_NEEDED
     return Basis.NEVER_GRANTED
+
+
+def bases(
+    purpose: Purpose, words: Iterable[Record], channels: Iterable[Channel], *, service_opt_in: bool
+) -> dict[Channel, Basis]:
+    """Tell for each channel what its use rests on, by the latest words of one customer on each channel."""
+    known = list(words)
+
+    def decided(channel: Channel) -> Basis:
+        counting = [record for record in known if record.use.channel in counting_channels(channel)]
+        last = max(counting, key=lambda record: record.sequence, default=None)
+        return decide(purpose, last, service_opt_in=service_opt_in)
+
+    return {channel: decided(channel) for channel in channels}

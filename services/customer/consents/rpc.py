@@ -98,13 +98,14 @@ class ConsentService:
             time=request.time if request.HasField("time") else wire.timestamp(now),
         )
 
-    def ListConsentRecords(self, request: pb.ListConsentRecordsRequest, _call: Call) -> pb.ListConsentRecordsResponse:
+    def ListConsentRecords(self, request: pb.ListConsentRecordsRequest, call: Call) -> pb.ListConsentRecordsResponse:
         """List what a customer said, the newest first."""
         size, cursor = page_size(request.page_size), self.pager.cursor(request)
         customer_id, before = names.identity(request.customer), int(cursor[0]) if cursor else None
         with self.database.read() as tx:
             self.require(tx, customer_id)
             found = repository.records(tx, customer_id, limit=size + 1, before=before)
+        call.read([request.customer])
         page, more = self.pager.page(request, found, size, lambda record: [record.sequence])
         return pb.ListConsentRecordsResponse(consent_records=map(convert.record_to_proto, page), next_page_token=more)
 

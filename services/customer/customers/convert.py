@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from google.type import postal_address_pb2
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from chassis import names, wire
 from chassis.contacts import email, phone
@@ -13,51 +17,144 @@ from chassis.events import Change
 from services.customer.consents.convert import uses_from_proto
 from services.customer.consents.domain import need_notice, read_together
 from services.customer.customers.domain import (
-    Address,
-    ContactPoint,
+    CHANGEABLE,
     Customer,
     CustomerClass,
     Enrolment,
-    ExternalId,
     Key,
     KeyKind,
-    Personal,
+    changed_paths,
     external_key,
-    masked,
-    normal_contact,
 )
+from services.customer.personal.convert import personal_from_proto, personal_to_proto
+from services.customer.personal.domain import PERSONAL_FIELDS, ExternalId, masked, masked_personal
+from shuke.customer.v1 import consents_pb2, events_pb2
 from shuke.customer.v1 import customer_pb2 as pb
-from shuke.customer.v1 import events_pb2
+
+CHINESE = "zh-CN"
+WHOLE = ["*"]
+NEEDED = ("home_store", "display_name", "contact_points")
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What shall change in a file: new values by path, and the etag that must be current, if any."""
+
+    customer_id: str
+    changes: dict[str, Any]
+    etag: str
 
 
 def enrolment_from_proto(request: pb.EnrolCustomerRequest, region: str) -> Enrolment:
     """Read what a till tells; raise `Invalid` for contact points and consents that are impossible."""
     problems = Problems()
-    points = []
-    for index, point in enumerate(request.contact_points):
-        raw = ContactPoint(pb.ContactPoint.Kind.Name(point.kind), point.value, point.label, point.preferred)
-        points.append(normal_contact(problems, f"contact_points[{index}].value", raw, region))
+    personal = personal_from_proto(problems, "", request, region)
     uses = uses_from_proto(request.consents)
     read_together(problems, uses, "consents")
     need_notice(problems, uses, request.notice_version, "notice_version")
     problems.refuse()
-    personal = Personal(
-        display_name=request.display_name.strip(),
-        contact_points=tuple(points),
-        address=_address(request.address) if request.HasField("address") else None,
-        member_code=request.member_code,
-        external_ids=tuple(ExternalId(external.system, external.value) for external in request.external_ids),
-    )
     return Enrolment(
         store=request.store,
         enrolment_ref=request.enrolment_ref,
         personal=personal,
-        party_type=pb.Customer.PartyType.Name(request.party_type or pb.Customer.PERSON),
-        language_code=request.language_code or "zh-CN",
+        party_type=_party_type(request.party_type),
+        language_code=request.language_code or CHINESE,
         accept_duplicates=request.accept_duplicates,
         notice_version=request.notice_version,
         uses=uses,
     )
+
+
+def creation_from_proto(request: pb.CreateCustomerRequest, region: str, today: date) -> Enrolment:
+    """Read what a desk tells; raise `Invalid` for all that is missing or impossible."""
+    problems, customer = Problems(), request.customer
+    for field in NEEDED:
+        if not getattr(customer, field):
+            problems.add(f"customer.{field}", "FIELD_MISSING")
+    told = _told(problems, customer, region, today)
+    uses = uses_from_proto(request.consents)
+    read_together(problems, uses, "consents")
+    need_notice(problems, uses, request.notice_version, "notice_version")
+    problems.refuse()
+    return Enrolment(
+        store=customer.home_store,
+        enrolment_ref=None,
+        accept_duplicates=request.accept_duplicates,
+        notice_version=request.notice_version,
+        uses=uses,
+        **told,
+    )
+
+
+def update_from_proto(request: pb.UpdateCustomerRequest, region: str, today: date) -> Update:
+    """Read what shall change, by the update mask; raise `Invalid` for wrong paths and impossible values."""
+    problems, given = Problems(), request.customer
+    if not given.name:
+        problems.add("customer.name", "NAME_MALFORMED", pattern="customers/{uuid}")
+    paths = _paths(problems, request)
+    if given.masked and PERSONAL_FIELDS.intersection(paths):
+        problems.add("customer.masked", "CUSTOMER_MASKED")
+    kept = pb.Customer()
+    FieldMask(paths=paths).MergeMessage(given, kept)
+    told = _told(problems, kept, region, today)
+    problems.refuse()
+    personal = told.pop("personal")
+    return Update(
+        names.identity(given.name),
+        {path: getattr(personal, path) if path in PERSONAL_FIELDS else told[path] for path in paths},
+        given.etag,
+    )
+
+
+def _paths(problems: Problems, request: pb.UpdateCustomerRequest) -> list[str]:
+    """Answer the fields to change: those that are named, or those that are given, or all (AIP-134)."""
+    named = list(request.update_mask.paths)
+    if not named:
+        return [field.name for field, _ in request.customer.ListFields() if field.name in CHANGEABLE]
+    if named == WHOLE:
+        return sorted(CHANGEABLE)
+    for path in named:
+        if path not in CHANGEABLE:
+            problems.add("update_mask", "UPDATE_PATH_WRONG", path=path)
+    return [path for path in named if path in CHANGEABLE]
+
+
+def _told(problems: Problems, customer: pb.Customer, region: str, today: date) -> dict[str, Any]:
+    """Read what people may tell and change of a file."""
+    personal = personal_from_proto(problems, "customer.", customer, region)
+    if customer.HasField("birthday"):
+        birthday = wire.read_date(problems, "customer.birthday", customer.birthday)
+        if birthday > today:
+            problems.add("customer.birthday", "BIRTHDAY_IN_FUTURE")
+        personal = replace(personal, birthday=birthday)
+    if customer.time_zone and not _is_zone(customer.time_zone):
+        problems.add("customer.time_zone", "TIME_ZONE_UNKNOWN")
+    return {
+        "personal": personal,
+        "party_type": _party_type(customer.party_type),
+        "language_code": customer.language_code or CHINESE,
+        "preferred_channel": _channel(customer.preferred_channel),
+        "time_zone": customer.time_zone,
+    }
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, LookupError):
+        # A folder of the database, a path that leads out of it, or nothing.
+        return False
+    return True
+
+
+def _party_type(value: pb.Customer.PartyType.ValueType) -> str:
+    return pb.Customer.PartyType.Name(value or pb.Customer.PERSON)
+
+
+def _channel(value: consents_pb2.Consent.Channel.ValueType) -> str:
+    """Read a wish; all channels are none."""
+    Consent = consents_pb2.Consent  # noqa: N806  (a message of the contract)
+    return "" if value in (Consent.CHANNEL_UNSPECIFIED, Consent.ALL) else Consent.Channel.Name(value)
 
 
 def key_from_proto(problems: Problems, at: str, lookup: pb.CustomerLookup, region: str) -> Key | None:
@@ -80,44 +177,19 @@ def key_from_proto(problems: Problems, at: str, lookup: pb.CustomerLookup, regio
     return None
 
 
-def _address(address: postal_address_pb2.PostalAddress) -> Address:
-    return Address(
-        region_code=address.region_code,
-        postal_code=address.postal_code,
-        administrative_area=address.administrative_area,
-        locality=address.locality,
-        sublocality=address.sublocality,
-        lines=tuple(address.address_lines),
-    )
-
-
 def customer_to_proto(
     customer: Customer,
     classes: Sequence[CustomerClass],
     purchase_times: tuple[int | None, int | None],
     language: str,
+    *,
+    veiled: bool,
 ) -> pb.Customer:
-    """Write a whole file, with the times of the first and the last purchase."""
-    personal = customer.personal
+    """Write a whole file, with the times of the first and the last purchase; veiled, its personal part is masked."""
     first, last = purchase_times
-    return pb.Customer(
-        name=names.name("customers", customer.id),
-        display_name=personal.display_name,
+    file = pb.Customer(
+        name=customer.name,
         party_type=pb.Customer.PartyType.Value(customer.party_type),
-        contact_points=[
-            pb.ContactPoint(
-                kind=pb.ContactPoint.Kind.Value(point.kind),
-                value=point.value,
-                label=point.label,
-                preferred=point.preferred,
-            )
-            for point in personal.contact_points
-        ],
-        address=_address_to_proto(personal.address),
-        member_code=personal.member_code,
-        external_ids=[
-            pb.ExternalId(system=external.system, value=external.value) for external in personal.external_ids
-        ],
         language_code=customer.language_code,
         home_store=customer.home_store,
         classes=classes_to_proto(classes, language),
@@ -128,22 +200,15 @@ def customer_to_proto(
         last_purchase_time=wire.timestamp(last),
         create_time=wire.timestamp(customer.create_time),
         update_time=wire.timestamp(customer.update_time),
-        etag=wire.etag(customer.version),
+        etag=customer.etag,
         notice_version=customer.notice_version,
+        time_zone=customer.time_zone,
+        masked=veiled,
     )
-
-
-def _address_to_proto(address: Address | None) -> postal_address_pb2.PostalAddress | None:
-    if address is None:
-        return None
-    return postal_address_pb2.PostalAddress(
-        region_code=address.region_code,
-        postal_code=address.postal_code,
-        administrative_area=address.administrative_area,
-        locality=address.locality,
-        sublocality=address.sublocality,
-        address_lines=address.lines,
-    )
+    if customer.preferred_channel:
+        file.preferred_channel = consents_pb2.Consent.Channel.Value(customer.preferred_channel)
+    file.MergeFrom(personal_to_proto(masked_personal(customer.personal) if veiled else customer.personal))
+    return file
 
 
 def classes_to_proto(classes: Sequence[CustomerClass], language: str) -> list[pb.CustomerClass]:
@@ -169,7 +234,7 @@ def match_to_proto(
 ) -> pb.CustomerMatch:
     """Write a match as a till may see it, and the whole file for a desk."""
     return pb.CustomerMatch(
-        customer=names.name("customers", customer.id),
+        customer=customer.name,
         masked_name=masked(customer.personal.display_name),
         state=pb.Customer.State.Value(customer.state),
         classes=classes_to_proto(classes, language),
@@ -180,6 +245,13 @@ def match_to_proto(
 
 def customer_created(customer: Customer) -> Change:
     """Tell that a file was opened."""
-    name = names.name("customers", customer.id)
     state = pb.Customer.State.Value(customer.state)
-    return Change(name, name, events_pb2.CustomerCreated(customer=name, home_store=customer.home_store, state=state))
+    told = events_pb2.CustomerCreated(customer=customer.name, home_store=customer.home_store, state=state)
+    return Change(customer.name, customer.name, told)
+
+
+def customer_updated(before: Customer, after: Customer) -> list[Change]:
+    """Tell which fields changed, if any did."""
+    paths, state = changed_paths(before, after), pb.Customer.State.Value(after.state)
+    told = events_pb2.CustomerUpdated(customer=after.name, paths=paths, state=state)
+    return [Change(after.name, after.name, told)] if paths else []

@@ -1,19 +1,23 @@
-"""The rules of a customer's file: what it must hold, how it is found, what a till may see (C-01, C-02, C-29)."""
+"""The rules of a customer's file: what it must hold, how it changes, how it is found (C-01, C-02, C-29)."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import Any
 
-from chassis.contacts import email, phone
-from chassis.errors import AlreadyExists, FailedPrecondition, NotFound, Problems, Refused
+from chassis import names
+from chassis.errors import AlreadyExists, EtagMismatch, FailedPrecondition, NotFound, Refused, listed
 from services.customer.consents.domain import Use
 from services.customer.ledger.domain import CustomerState, Pending
+from services.customer.personal.domain import PERSONAL_FIELDS, PHONES, ExternalId, Personal
 
 MOST_MATCHES = 20
+# How many customers an error names; there is room for no more in its metadata.
+MOST_NAMES = 3
 
 
 class CustomerNotFound(NotFound):
@@ -46,12 +50,31 @@ class EnrolmentConflict(AlreadyExists):
     reason = "ENROLMENT_CONFLICT"
 
 
+class CustomerKnown(AlreadyExists):
+    """A contact point of the new customer leads to others."""
+
+    reason = "CUSTOMER_KNOWN"
+
+
+class CustomerClosed(FailedPrecondition):
+    """The file was merged or erased and is never changed again."""
+
+    reason = "CUSTOMER_CLOSED"
+
+
 class State(StrEnum):
     """State of a file."""
 
     PROVISIONAL = "PROVISIONAL"
     ACTIVE = "ACTIVE"
     BLOCKED = "BLOCKED"
+    MERGED = "MERGED"
+    ERASED = "ERASED"
+
+
+# A file in one of these is complete or not by what it holds; the other states come and go by verbs of their own.
+OPEN = (State.PROVISIONAL, State.ACTIVE)
+CLOSED = (State.MERGED, State.ERASED)
 
 
 class KeyKind(StrEnum):
@@ -63,9 +86,6 @@ class KeyKind(StrEnum):
     EXTERNAL_ID = "EXTERNAL_ID"
 
 
-PHONES = ("MOBILE", "LANDLINE")
-
-
 @dataclass(frozen=True, slots=True)
 class Key:
     """A key under which a customer is found, its value in normal form."""
@@ -74,45 +94,8 @@ class Key:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class ContactPoint:
-    """A way to reach a customer, its value in normal form."""
-
-    kind: str
-    value: str
-    label: str = ""
-    preferred: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ExternalId:
-    """The key under which another system knows the customer."""
-
-    system: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A postal address."""
-
-    region_code: str = ""
-    postal_code: str = ""
-    administrative_area: str = ""
-    locality: str = ""
-    sublocality: str = ""
-    lines: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Personal:
-    """The personal part of a file; it is encrypted wherever it is stored."""
-
-    display_name: str = ""
-    contact_points: tuple[ContactPoint, ...] = ()
-    address: Address | None = None
-    member_code: str = ""
-    external_ids: tuple[ExternalId, ...] = ()
+# All that people may change in a file.
+CHANGEABLE = PERSONAL_FIELDS | {"party_type", "language_code", "preferred_channel", "time_zone"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,26 +121,40 @@ class Customer:
     state: State
     completion_due_date: date | None
     enrolled_by: str
-    enrolment_ref: str
-    enrolment_hash: bytes
+    enrolment_ref: str | None
+    enrolment_hash: bytes | None
     create_time: int
     update_time: int
     version: int = 1
     notice_version: str = ""
+    preferred_channel: str = ""
+    time_zone: str = ""
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return names.name("customers", self.id)
+
+    @property
+    def etag(self) -> str:
+        """The etag of this version, quoted as HTTP does."""
+        return f'"{self.version}"'
 
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What a till tells of a new customer."""
+    """What is told of a new customer: at a till under a reference of its own, at a desk without one."""
 
     store: str
-    enrolment_ref: str
+    enrolment_ref: str | None
     personal: Personal
     party_type: str
     language_code: str
     accept_duplicates: bool
     notice_version: str = ""
     uses: tuple[Use, ...] = ()
+    preferred_channel: str = ""
+    time_zone: str = ""
 
     @property
     def content(self) -> str:
@@ -181,22 +178,6 @@ class FilePolicy:
 
     mandatory: tuple[str, ...]
     completion_days: int
-
-
-def normal_contact(problems: Problems, field: str, point: ContactPoint, region: str) -> ContactPoint:
-    """Bring a contact point into its normal form; note it when it is impossible."""
-    if point.kind in PHONES:
-        value = phone(point.value, region)
-        reason = "PHONE_IMPOSSIBLE"
-    elif point.kind == "EMAIL":
-        value = email(point.value)
-        reason = "EMAIL_IMPOSSIBLE"
-    else:
-        return point
-    if value is None:
-        problems.add(field, reason)
-        return point
-    return ContactPoint(point.kind, value, point.label, point.preferred)
 
 
 def contact_keys(personal: Personal) -> list[Key]:
@@ -229,30 +210,71 @@ def missing_fields(personal: Personal, policy: FilePolicy) -> list[str]:
 
 
 def enrol(
-    enrolment: Enrolment, policy: FilePolicy, *, digest: bytes, operator: str, now: int, today: date, new_id: str
+    enrolment: Enrolment, policy: FilePolicy, *, digest: bytes | None, operator: str, now: int, today: date, new_id: str
 ) -> Customer:
     """Open a file: PROVISIONAL with a completion date while mandatory fields are missing, ACTIVE otherwise."""
-    missing = missing_fields(enrolment.personal, policy)
-    return Customer(
+    opened = Customer(
         id=new_id,
         personal=enrolment.personal,
         party_type=enrolment.party_type,
         language_code=enrolment.language_code,
         home_store=enrolment.store,
-        state=State.PROVISIONAL if missing else State.ACTIVE,
-        completion_due_date=today + timedelta(days=policy.completion_days) if missing else None,
+        state=State.ACTIVE,
+        completion_due_date=None,
         enrolled_by=operator,
         enrolment_ref=enrolment.enrolment_ref,
         enrolment_hash=digest,
         create_time=now,
         update_time=now,
         notice_version=enrolment.notice_version,
+        preferred_channel=enrolment.preferred_channel,
+        time_zone=enrolment.time_zone,
     )
+    return _completed(opened, policy, today)
 
 
-def masked(display_name: str) -> str:
-    """Hide all of a name but its first character."""
-    return f"{display_name[0]}**" if display_name else ""
+def refuse_known(rivals: Sequence[Customer]) -> None:
+    """Refuse a second file for whom there is one already (C-01)."""
+    if rivals:
+        raise CustomerKnown(names=listed([rival.name for rival in rivals], MOST_NAMES))
+
+
+def update(
+    customer: Customer, changes: Mapping[str, Any], policy: FilePolicy, *, etag: str, now: int, today: date
+) -> Customer:
+    """Change fields of a file, each a path of `CHANGEABLE` with its new value; one that changes nothing stays as it is.
+
+    Raises `CustomerClosed`, and `EtagMismatch` where an etag is given that is not current.
+    """
+    if customer.state in CLOSED:
+        raise CustomerClosed(name=customer.name, state=customer.state)
+    if etag not in ("", customer.etag):
+        raise EtagMismatch(name=customer.name)
+    personal = {path: value for path, value in changes.items() if path in PERSONAL_FIELDS}
+    plain = {path: value for path, value in changes.items() if path not in PERSONAL_FIELDS}
+    changed = replace(customer, personal=replace(customer.personal, **personal), **plain)
+    if changed == customer:
+        return customer
+    return _completed(replace(changed, version=customer.version + 1, update_time=now), policy, today)
+
+
+def changed_paths(before: Customer, after: Customer) -> list[str]:
+    """Name the fields in which two versions of a file differ, in alphabetical order."""
+    return [path for path in sorted(CHANGEABLE) if _value(before, path) != _value(after, path)]
+
+
+def _value(customer: Customer, path: str) -> object:
+    return getattr(customer.personal if path in PERSONAL_FIELDS else customer, path)
+
+
+def _completed(customer: Customer, policy: FilePolicy, today: date) -> Customer:
+    """Give an open file the state that it has by what it holds; a day by which it is due stays."""
+    if customer.state not in OPEN:
+        return customer
+    if not missing_fields(customer.personal, policy):
+        return replace(customer, state=State.ACTIVE, completion_due_date=None)
+    due = customer.completion_due_date or today + timedelta(days=policy.completion_days)
+    return replace(customer, state=State.PROVISIONAL, completion_due_date=due)
 
 
 # A key that names a customer by id, kept as pending like any other when nobody has it.

@@ -6,30 +6,30 @@ import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 
-from chassis.database import Tx, hold, upsert
+from chassis.database import Contention, Tx, hold, upsert
+from chassis.errors import listed
 from chassis.vault import Vault
 from services.customer.customers.domain import (
     MOST_MATCHES,
-    Address,
+    MOST_NAMES,
     Buyer,
-    ContactPoint,
     Customer,
     CustomerClass,
     CustomerNotFound,
     Enrolment,
-    ExternalId,
     Key,
     Known,
-    Personal,
     State,
     contact_keys,
     keys,
 )
 from services.customer.customers.tables import CLASSES, CUSTOMERS, KEYS
+from services.customer.personal.domain import Address, ContactPoint, ExternalId, Personal
 
 PERSONAL = "customers.personal"
 
@@ -56,26 +56,53 @@ class Customers:
 
     def add(self, tx: Tx, customer: Customer) -> None:
         """Write a new file and the keys under which it is found."""
+        tx.execute(sa.insert(CUSTOMERS).values(self._row(tx, customer)))
+        self._add_keys(tx, customer)
+
+    def save(self, tx: Tx, before: Customer, after: Customer) -> None:
+        """Write a file that was changed, and its keys; one that another transaction changed first is worked on again.
+
+        By the primary key and by `ix_customer_keys_customer_id`.
+        """
+        if after is before:
+            return
+        mine = sa.and_(CUSTOMERS.c.id == before.id, CUSTOMERS.c.version == before.version)
+        if tx.execute(sa.update(CUSTOMERS).where(mine).values(self._row(tx, after))).rowcount != 1:
+            raise Contention
+        if keys(before.personal) != keys(after.personal):
+            tx.execute(sa.delete(KEYS).where(KEYS.c.customer_id == after.id))
+            self._add_keys(tx, after)
+
+    def _row(self, tx: Tx, customer: Customer) -> dict[str, Any]:
         row = {field: getattr(customer, field) for field in _PLAIN}
-        row["personal"] = self.vault.seal(tx, _subject(customer.id), _dump(customer.personal), PERSONAL)
-        tx.execute(sa.insert(CUSTOMERS).values(row))
+        return row | {"personal": self.vault.seal(tx, customer.name, _dump(customer.personal), PERSONAL)}
+
+    def _add_keys(self, tx: Tx, customer: Customer) -> None:
         found = {(key.kind, self.digest(key)) for key in keys(customer.personal)}
         rows = [{"kind": kind, "digest": digest, "customer_id": customer.id} for kind, digest in sorted(found)]
         if rows:
             tx.execute(sa.insert(KEYS), rows)
 
     def digest(self, key: Key) -> bytes:
-        """Answer the blind digest under which a key is stored."""
+        """Answer the blind digest under which a key is stored from now on."""
         return self.vault.digest(key.kind, key.value)
 
-    def enrolment_digest(self, enrolment: Enrolment) -> bytes:
-        """Answer the blind digest of an enrolment's content: a plain hash of a phone number could be guessed."""
-        return self.vault.digest("ENROLMENT", enrolment.content)
+    def enrolment_digests(self, enrolment: Enrolment) -> tuple[bytes, ...]:
+        """Answer the blind digests of an enrolment's content, the one to store first.
+
+        A plain hash of a phone number could be guessed.
+        """
+        return self.vault.digests("ENROLMENT", enrolment.content)
 
     def hold(self, tx: Tx, enrolment: Enrolment) -> None:
         """Let other enrolments under the same reference, or with a contact point of this one, wait for this one."""
-        contacts = (f"{key.kind} {self.digest(key).hex()}" for key in contact_keys(enrolment.personal))
-        hold(tx, [f"ENROLMENT {enrolment.store} {enrolment.enrolment_ref}", *contacts])
+        contacts = [
+            f"{key.kind} {digest.hex()}"
+            for key in contact_keys(enrolment.personal)
+            for digest in self.vault.digests(key.kind, key.value)
+        ]
+        reference = [f"ENROLMENT {enrolment.store} {enrolment.enrolment_ref}"] if enrolment.enrolment_ref else []
+        hold(tx, contacts + reference)
 
     def enrolled(self, tx: Tx, store: str, enrolment_ref: str) -> Customer | None:
         """Find the file that an enrolment opened. By `uq_customers_enrolment`."""
@@ -86,6 +113,14 @@ class Customers:
         """Read files by id. By the primary key."""
         return {customer.id: customer for customer in self._read(tx, BY_ID, {"ids": sorted(set(ids))})}
 
+    def get(self, tx: Tx, ids: Sequence[str]) -> list[Customer]:
+        """Read files in the order asked; raise `CustomerNotFound`, which names those that there are not."""
+        found = self.find(tx, ids)
+        missing = [_subject(customer_id) for customer_id in dict.fromkeys(ids) if customer_id not in found]
+        if missing:
+            raise CustomerNotFound(name=listed(missing, MOST_NAMES))
+        return [found[customer_id] for customer_id in ids]
+
     def by_keys(self, tx: Tx, wanted: Iterable[Key]) -> list[Customer]:
         """Find the files that any of the keys leads to, the oldest first. By the primary key of `customer_keys`."""
         ids = {customer_id for found in self.ids_by_keys(tx, wanted).values() for customer_id in found}
@@ -93,12 +128,15 @@ class Customers:
 
     def ids_by_keys(self, tx: Tx, wanted: Iterable[Key]) -> dict[Key, list[str]]:
         """Find the ids that each key leads to. By the primary key of `customer_keys`."""
-        digests = {(str(key.kind), self.digest(key)): key for key in wanted}
+        digests = {(str(key.kind), digest): key for key in wanted for digest in self.vault.digests(key.kind, key.value)}
         if not digests:
             return {}
         found: dict[Key, list[str]] = {}
         for row in tx.execute(BY_KEY, {"keys": list(digests)}):
-            found.setdefault(digests[(row.kind, row.digest)], []).append(row.customer_id)
+            ids = found.setdefault(digests[(row.kind, row.digest)], [])
+            # While the blind index is made anew, a file stands under two digests of one key.
+            if row.customer_id not in ids:
+                ids.append(row.customer_id)
         return found
 
     def known(self, tx: Tx, buyers: Iterable[Buyer]) -> dict[Buyer, Known]:
@@ -166,11 +204,13 @@ def _subject(customer_id: str) -> str:
 
 def _customer(row: sa.Row[Any], personal: bytes | None) -> Customer:
     plain = {name: getattr(row, name) for name in _PLAIN}
-    return Customer(**plain | {"personal": _load(personal), "state": State(row.state)})
+    # A key that was destroyed makes the file an erased one, whatever else was or was not done.
+    state = State.ERASED if personal is None else State(row.state)
+    return Customer(**plain | {"personal": _load(personal), "state": state})
 
 
 def _dump(personal: Personal) -> bytes:
-    return json.dumps(dataclasses.asdict(personal), ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(dataclasses.asdict(personal), ensure_ascii=False, separators=(",", ":"), default=str).encode()
 
 
 def _load(plaintext: bytes | None) -> Personal:
@@ -185,4 +225,5 @@ def _load(plaintext: bytes | None) -> Personal:
         address=Address(**{**address, "lines": tuple(address["lines"])}) if address else None,
         member_code=content["member_code"],
         external_ids=tuple(ExternalId(**external) for external in content["external_ids"]),
+        birthday=date.fromisoformat(content["birthday"]) if content["birthday"] else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from chassis import names
 from chassis.calendar import day_of
@@ -19,21 +20,26 @@ from services.customer.consents.repository import append
 from services.customer.customers import convert, repository
 from services.customer.customers.domain import (
     Customer,
-    CustomerNotFound,
+    Enrolment,
     EnrolmentConflict,
     FilePolicy,
     contact_keys,
     enrol,
+    refuse_known,
+    update,
 )
 from services.customer.customers.repository import Customers
 from services.customer.ledger.domain import CHAIN_SCOPE, Spend
-from services.customer.ledger.repository import spends
 from services.customer.policies.repository import Notices
+from services.customer.spend.repository import spends
 from shuke.customer.v1 import customer_pb2 as pb
+
+# Without it the personal part of a file is answered masked.
+SEE_PERSONAL = "customer.personal.read"
 
 
 class CustomerService:
-    """Opens, reads and finds customer files."""
+    """Opens, changes, reads and finds customer files."""
 
     def __init__(
         self,
@@ -56,47 +62,64 @@ class CustomerService:
     def EnrolCustomer(self, request: pb.EnrolCustomerRequest, call: Call) -> pb.EnrolCustomerResponse:
         """Open a file, answer the one that this enrolment opened before, or list who is known already."""
         enrolment = convert.enrolment_from_proto(request, self.chain.region)
-        digest = self.customers.enrolment_digest(enrolment)
-        operator = call.principal.operator or call.principal.staff
-        word = Word(Decision.GRANTED, Source.TILL, operator, call.principal.name, enrolment.notice_version)
+        digests = self.customers.enrolment_digests(enrolment)
+        word = _word(Source.TILL, call, enrolment)
 
         def work(tx: Tx, now: int, new_id: NewId) -> pb.EnrolCustomerResponse:
             self.customers.hold(tx, enrolment)
-            known = self.customers.enrolled(tx, enrolment.store, enrolment.enrolment_ref)
+            known = self.customers.enrolled(tx, enrolment.store, request.enrolment_ref)
             if known is not None:
-                if known.enrolment_hash != digest:
-                    name = names.name("customers", known.id)
-                    raise EnrolmentConflict(enrolment_ref=enrolment.enrolment_ref, store=enrolment.store, name=name)
+                if known.enrolment_hash not in digests:
+                    raise EnrolmentConflict(enrolment_ref=request.enrolment_ref, store=enrolment.store, name=known.name)
                 return pb.EnrolCustomerResponse(customer=self._files(tx, [known], call)[0], replayed=True)
-            today = day_of(now, self.chain.zone_info)
-            if enrolment.notice_version:
-                notice = self.notices.shown(tx, enrolment.notice_version, "notice_version", today)
-                require_told(notice, enrolment.uses, "consents")
-            matches = self.customers.by_keys(tx, contact_keys(enrolment.personal))
-            if matches and not enrolment.accept_duplicates:
+            self._require_told(tx, enrolment, now)
+            matches = self._rivals(tx, enrolment)
+            if matches:
                 return pb.EnrolCustomerResponse(matches=self._matches(tx, matches, call, desk=False))
-            customer = enrol(
-                enrolment, self.policy, digest=digest, operator=operator, now=now, today=today, new_id=new_id()
-            )
-            self.customers.add(tx, customer)
-            records = append(tx, customer.id, enrolment.uses, word, now)
-            changes = [convert.customer_created(customer), *map(consent_changed, records)]
-            self.log.add(tx, changes, now, new_id)
-            # A new customer has neither classes nor purchases yet.
+            customer = self._open(tx, enrolment, word, digests[0], now, new_id)
+            # A new customer has neither classes nor purchases yet, and the till has just told what is answered.
             return pb.EnrolCustomerResponse(
-                customer=convert.customer_to_proto(customer, (), (None, None), call.language)
+                customer=convert.customer_to_proto(customer, (), (None, None), call.language, veiled=False)
             )
 
         return self.calls.transact(work)
 
+    def CreateCustomer(self, request: pb.CreateCustomerRequest, call: Call) -> pb.Customer:
+        """Open a file for whom nobody is known yet."""
+        creation = convert.creation_from_proto(request, self.chain.region, self._today(self.calls.clock()))
+        word = _word(Source.DESK, call, creation)
+
+        def work(tx: Tx, now: int, new_id: NewId) -> pb.Customer:
+            self.customers.hold(tx, creation)
+            self._require_told(tx, creation, now)
+            refuse_known(self._rivals(tx, creation))
+            return pb.Customer(name=self._open(tx, creation, word, None, now, new_id).name)
+
+        # What is kept under the request id is a name; the file is read anew, so that nothing personal stands there.
+        return self._file(self.calls.once(call, request, pb.Customer, work).name, call)
+
+    def UpdateCustomer(self, request: pb.UpdateCustomerRequest, call: Call) -> pb.Customer:
+        """Change fields of a file."""
+        told = convert.update_from_proto(request, self.chain.region, self._today(self.calls.clock()))
+
+        def work(tx: Tx, now: int, new_id: NewId) -> pb.Customer:
+            [before] = self.customers.get(tx, [told.customer_id])
+            after = update(before, told.changes, self.policy, etag=told.etag, now=now, today=self._today(now))
+            self.customers.save(tx, before, after)
+            self.log.add(tx, convert.customer_updated(before, after), now, new_id)
+            return pb.Customer(name=after.name)
+
+        return self._file(self.calls.once(call, request, pb.Customer, work).name, call)
+
     def GetCustomer(self, request: pb.GetCustomerRequest, call: Call) -> pb.Customer:
         """Answer one file."""
-        customer_id = names.identity(request.name)
+        return self._file(request.name, call)
+
+    def BatchGetCustomers(self, request: pb.BatchGetCustomersRequest, call: Call) -> pb.BatchGetCustomersResponse:
+        """Answer many files, all or none."""
         with self.database.read() as tx:
-            found = self.customers.find(tx, [customer_id])
-            if customer_id not in found:
-                raise CustomerNotFound(name=request.name)
-            return self._files(tx, [found[customer_id]], call)[0]
+            found = self.customers.get(tx, list(map(names.identity, request.names)))
+            return pb.BatchGetCustomersResponse(customers=self._files(tx, found, call))
 
     def LookupCustomer(self, request: pb.LookupCustomerRequest, call: Call) -> pb.LookupCustomerResponse:
         """Find files by a key."""
@@ -110,12 +133,53 @@ class CustomerService:
             found = self.customers.by_keys(tx, [key] if key else [])
             return pb.LookupCustomerResponse(matches=self._matches(tx, found, call, desk=desk))
 
+    def _today(self, now: int) -> date:
+        return day_of(now, self.chain.zone_info)
+
+    def _require_told(self, tx: Tx, enrolment: Enrolment, now: int) -> None:
+        """Refuse consents that the notice does not tell, and a notice that is not in force."""
+        if enrolment.notice_version:
+            notice = self.notices.shown(tx, enrolment.notice_version, "notice_version", self._today(now))
+            require_told(notice, enrolment.uses, "consents")
+
+    def _rivals(self, tx: Tx, enrolment: Enrolment) -> list[Customer]:
+        """Find who is known by a contact point already, unless the customer says that this is another person."""
+        return [] if enrolment.accept_duplicates else self.customers.by_keys(tx, contact_keys(enrolment.personal))
+
+    def _open(
+        self, tx: Tx, enrolment: Enrolment, word: Word, digest: bytes | None, now: int, new_id: NewId
+    ) -> Customer:
+        """Write a new file with its consents, and tell of both."""
+        customer = enrol(
+            enrolment,
+            self.policy,
+            digest=digest,
+            operator=word.recorded_by,
+            now=now,
+            today=self._today(now),
+            new_id=new_id(),
+        )
+        self.customers.add(tx, customer)
+        records = append(tx, customer.id, enrolment.uses, word, now)
+        self.log.add(tx, [convert.customer_created(customer), *map(consent_changed, records)], now, new_id)
+        return customer
+
+    def _file(self, name: str, call: Call) -> pb.Customer:
+        with self.database.read() as tx:
+            return self._files(tx, self.customers.get(tx, [names.identity(name)]), call)[0]
+
     def _files(self, tx: Tx, customers: Sequence[Customer], call: Call) -> list[pb.Customer]:
         ids = [customer.id for customer in customers]
         held, sums = repository.classes(tx, ids), spends(tx, ids)
+        call.read(customer.name for customer in customers)
+        veiled = not call.principal.may(SEE_PERSONAL)
         return [
             convert.customer_to_proto(
-                customer, held.get(customer.id, ()), _times(sums.get((customer.id, CHAIN_SCOPE))), call.language
+                customer,
+                held.get(customer.id, ()),
+                _times(sums.get((customer.id, CHAIN_SCOPE))),
+                call.language,
+                veiled=veiled,
             )
             for customer in customers
         ]
@@ -123,6 +187,7 @@ class CustomerService:
     def _matches(self, tx: Tx, customers: Sequence[Customer], call: Call, *, desk: bool) -> list[pb.CustomerMatch]:
         ids = [customer.id for customer in customers]
         held, sums = repository.classes(tx, ids), spends(tx, ids)
+        call.read(customer.name for customer in customers)
         profiles = self._files(tx, customers, call) if desk else [None] * len(customers)
         return [
             convert.match_to_proto(
@@ -134,6 +199,11 @@ class CustomerService:
             )
             for customer, profile in zip(customers, profiles, strict=True)
         ]
+
+
+def _word(source: Source, call: Call, enrolment: Enrolment) -> Word:
+    operator = call.principal.operator or call.principal.staff
+    return Word(Decision.GRANTED, source, operator, call.principal.name, enrolment.notice_version)
 
 
 def _times(spend: Spend | None) -> tuple[int | None, int | None]:

@@ -18,12 +18,14 @@ CUSTOMERS = sa.Table(
     sa.Column("state", Text, nullable=False),
     sa.Column("completion_due_date", sa.Date),
     sa.Column("enrolled_by", Text, nullable=False),
-    sa.Column("enrolment_ref", Text, nullable=False),
-    sa.Column("enrolment_hash", sa.LargeBinary, nullable=False),
+    sa.Column("enrolment_ref", Text),
+    sa.Column("enrolment_hash", sa.LargeBinary),
     sa.Column("create_time", sa.BigInteger, nullable=False),
     sa.Column("update_time", sa.BigInteger, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("notice_version", Text, nullable=False),
+    sa.Column("preferred_channel", Text, nullable=False),
+    sa.Column("time_zone", Text, nullable=False),
     sa.UniqueConstraint("home_store", "enrolment_ref", name="uq_customers_enrolment"),
 )
 
@@ -33,7 +35,7 @@ KEYS = sa.Table(
     METADATA,
     sa.Column("kind", Text, primary_key=True),
     sa.Column("digest", sa.LargeBinary, primary_key=True),
-    sa.Column("customer_id", Text, primary_key=True),
+    sa.Column("customer_id", Text, primary_key=True, index=True),
 )
 
 CLASSES = sa.Table(

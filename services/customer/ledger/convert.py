@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import money_pb2
 
-from chassis import wire
+from chassis import names, wire
 from chassis.errors import Problems
 from chassis.money import Currency
-from services.customer.ledger.domain import Content, Line, Part, Receipt, check
+from services.customer.ledger.domain import Beginning, Content, Entry, Line, Part, Query, Receipt, check
+from shuke.customer.v1 import events_pb2
 from shuke.customer.v1 import purchases_pb2 as pb
 
 # A quantity is written with at most three decimal places.
@@ -113,6 +114,15 @@ def receipt_to_proto(receipt: Receipt | None) -> pb.Receipt | None:
     )
 
 
+def beginning_to_proto(beginning: Beginning) -> events_pb2.Beginning:
+    """Write when a customer began."""
+    return events_pb2.Beginning(
+        first_entry_date=wire.to_date(beginning.first_entry_date),
+        first_sale_date=wire.to_date(beginning.first_sale_date),
+        first_sale_time=wire.timestamp(beginning.first_sale_time),
+    )
+
+
 def lines_to_proto(lines: Iterable[Line], currency: Currency) -> list[pb.Line]:
     """Write lines."""
     return [
@@ -151,7 +161,23 @@ def tenders_to_proto(parts: Iterable[Part], currency: Currency) -> list[pb.Tende
     ]
 
 
-def window_from_proto(request: pb.ListPurchasesRequest | pb.GetSpendSummaryRequest) -> tuple[date | None, date | None]:
+def query_from_proto(
+    request: pb.ListPurchasesRequest | pb.ListRefundsRequest, cursor: Sequence[str | int] | None, limit: int
+) -> Query:
+    """Read which records are asked for; `cursor` is of the last one on the page before."""
+    first, last = window_from_proto(request)
+    after = (date.fromisoformat(str(cursor[0])), str(cursor[1])) if cursor else None
+    return Query(names.identity(request.customer), request.store, first, last, after, limit)
+
+
+def cursor_of(entry: Entry) -> list[str]:
+    """Answer where a record stands in a list."""
+    return [entry.content.receipt.business_date.isoformat(), entry.id]
+
+
+def window_from_proto(
+    request: pb.ListPurchasesRequest | pb.ListRefundsRequest | pb.GetSpendSummaryRequest,
+) -> tuple[date | None, date | None]:
     """Read a window of business dates; an end before its start is refused."""
     problems = Problems()
     first = wire.read_date(problems, "first_date", request.first_date) if request.HasField("first_date") else None

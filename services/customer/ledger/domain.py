@@ -31,6 +31,12 @@ class TimeInFuture(FailedPrecondition):
     reason = "TIME_IN_FUTURE"
 
 
+class SaleVoided(FailedPrecondition):
+    """The sale was voided."""
+
+    reason = "PURCHASE_VOIDED"
+
+
 class Record(StrEnum):
     """The two kinds of record; each has receipts of its own."""
 
@@ -46,6 +52,7 @@ class Anomaly(StrEnum):
     CUSTOMER_BLOCKED = "CUSTOMER_BLOCKED"
     TIME_IN_FUTURE = "TIME_IN_FUTURE"
     OVER_REFUND = "OVER_REFUND"
+    PURCHASE_VOIDED = "PURCHASE_VOIDED"
 
 
 class CustomerState(StrEnum):
@@ -137,6 +144,15 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
+class Void:
+    """That a sale was taken back as never made: when (microseconds), why, and who approved it."""
+
+    time: int
+    reason: str
+    approver: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A record in the ledger."""
 
@@ -157,6 +173,13 @@ class Entry:
     link: Link | None = None
     reason: str = ""
     approver: str = ""
+    void: Void | None = None
+    attach_reason: str = ""
+
+    @property
+    def counts_for(self) -> str | None:
+        """The id of the customer in whose sums the record counts, if any."""
+        return None if self.void else self.customer_id
 
 
 def check(problems: Problems, at: str, content: Content, currency: Currency) -> None:
@@ -299,11 +322,40 @@ CHAIN_SCOPE = ""
 
 
 def tally(entries: Iterable[Entry]) -> dict[tuple[str, str], Spend]:
-    """Sum up the entries of each customer, in the chain and in each store."""
+    """Sum up the entries that count for each customer, in the chain and in each store."""
     sums: dict[tuple[str, str], Spend] = {}
     for entry in entries:
-        if entry.customer_id is not None:
+        if entry.counts_for is not None:
             for scope in (CHAIN_SCOPE, entry.content.receipt.store):
-                key = (entry.customer_id, scope)
+                key = (entry.counts_for, scope)
                 sums[key] = sums.get(key, Spend()) + spend_of(entry)
     return sums
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """When a customer began: earliest business dates and earliest business time of what counts; None without any."""
+
+    first_entry_date: date | None = None
+    first_sale_date: date | None = None
+    first_sale_time: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which records of a customer, of a store or of both are listed, the latest first; None is without bound."""
+
+    customer_id: str
+    store: str
+    first: date | None
+    last: date | None
+    after: tuple[date, str] | None  # business date and id of the last one listed before
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """An entry that was corrected, as it stood and as it stands."""
+
+    before: Entry
+    after: Entry

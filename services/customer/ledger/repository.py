@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
@@ -11,26 +10,24 @@ from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from chassis.database import Tx, upsert_into
+from chassis.database import Tx
 from chassis.errors import Refused
 from services.customer.ledger.domain import (
-    CHAIN_SCOPE,
     Anomaly,
     Content,
     CustomerState,
     Entry,
-    First,
     Line,
     Link,
     Part,
     Pending,
+    Query,
     Receipt,
     ReceiptConflict,
     Record,
-    Spend,
-    tally,
+    Void,
 )
-from services.customer.ledger.tables import ENTRIES, RECEIPTS, SPEND
+from services.customer.ledger.tables import ENTRIES, RECEIPTS, within
 
 # Written down once: building an expression takes longer than running it.
 RECORD: sa.BindParameter[str] = sa.bindparam("record")
@@ -42,9 +39,6 @@ KNOWN = sa.select(RECEIPTS).where(
     ),
 )
 BY_ID = sa.select(ENTRIES).where(ENTRIES.c.id.in_(IDS), ENTRIES.c.record == RECORD)
-SPEND_OF = sa.select(SPEND).where(
-    SPEND.c.customer_id.in_(IDS), SPEND.c.scope.in_(sa.bindparam("scopes", expanding=True))
-)
 
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Line)}
 
@@ -69,6 +63,7 @@ class Draft(Protocol):
 
 
 D = TypeVar("D", bound=Draft)
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,6 +72,19 @@ class Recorded:
 
     entry: Entry
     replayed: bool
+
+
+def only(outcomes: Sequence[T | Refused]) -> T:
+    """Answer the outcome of the one draft there was; raise its refusal."""
+    [outcome] = outcomes
+    if isinstance(outcome, Refused):
+        raise outcome
+    return outcome
+
+
+def fresh(outcomes: Iterable[Recorded | Refused]) -> list[Entry]:
+    """Answer the entries that were not in the ledger before."""
+    return [each.entry for each in outcomes if isinstance(each, Recorded) and not each.replayed]
 
 
 def record(tx: Tx, kind: Record, drafts: Sequence[D | Refused], rule: Callable[[D], Entry]) -> list[Recorded | Refused]:
@@ -127,81 +135,18 @@ def _place(
 
 
 def add(tx: Tx, entries: Sequence[Entry]) -> None:
-    """Write entries with their keys, and add them to their customers' spend."""
+    """Write entries with their keys; `spend.repository.add` adds them to their customers' sums."""
     if not entries:
         return
     tx.execute(sa.insert(RECEIPTS), [{"record": entry.record, **_key_row(entry)} for entry in entries])
     tx.execute(sa.insert(ENTRIES), [_row(entry) for entry in entries])
-    sums = tally(entries)
-    if sums:
-        _add_spend(tx, sums)
 
 
-def _add_spend(tx: Tx, sums: dict[tuple[str, str], Spend]) -> None:
-    """Add to running sums; always in the same order, so that two batches do not wait for each other in a circle."""
-    rows = [_spend_row(customer_id, scope, spend) for (customer_id, scope), spend in sorted(sums.items())]
-    tx.execute(_spend_upsert(tx.dialect.name), rows)
-
-
-@functools.cache
-def _spend_upsert(dialect: str) -> sa.Insert:
-    statement = upsert_into(SPEND, dialect)
-    new, old = statement.excluded, SPEND.c
-    sooner = sa.or_(
-        old.first_time.is_(None),
-        new.first_time < old.first_time,
-        sa.and_(new.first_time == old.first_time, new.first_id < old.first_id),
-    )
-    earlier = sa.and_(new.first_time.is_not(None), sooner)
-    later = sa.and_(new.last_time.is_not(None), sa.or_(old.last_time.is_(None), new.last_time > old.last_time))
-    added = ("gross", "refunded", "profit", "purchases", "refunds", "profit_unknown")
-    changed = {name: old[name] + new[name] for name in added}
-    changed |= {
-        "first_time": sa.case((earlier, new.first_time), else_=old.first_time),
-        "first_id": sa.case((earlier, new.first_id), else_=old.first_id),
-        "last_time": sa.case((later, new.last_time), else_=old.last_time),
-    }
-    return statement.on_conflict_do_update(index_elements=["customer_id", "scope"], set_=changed)
-
-
-def spends(tx: Tx, customer_ids: Iterable[str], scopes: Iterable[str] = ()) -> dict[tuple[str, str], Spend]:
-    """Read running sums of customers, in the chain and in the given stores. By the primary key of `customer_spend`."""
-    wanted = {"ids": sorted(set(customer_ids)), "scopes": sorted({CHAIN_SCOPE, *scopes})}
-    return {(row.customer_id, row.scope): _spend(row) for row in tx.execute(SPEND_OF, wanted)}
-
-
-def _sum(expression: sa.ColumnElement[Any], name: str) -> sa.Label[int]:
-    return sa.cast(sa.func.coalesce(sa.func.sum(expression), 0), sa.BigInteger).label(name)
-
-
-_SALE = ENTRIES.c.record == Record.SALE
-# Made once: writing these expressions down takes longer than running them.
-_SUMS = (
-    _sum(sa.case((_SALE, ENTRIES.c.total), else_=0), "gross"),
-    _sum(sa.case((_SALE, 0), else_=ENTRIES.c.total), "refunded"),
-    _sum(sa.case((_SALE, ENTRIES.c.profit), else_=-ENTRIES.c.profit), "profit"),
-    _sum(sa.case((_SALE, 1), else_=0), "purchases"),
-    _sum(sa.case((_SALE, 0), else_=1), "refunds"),
-    _sum(sa.case((ENTRIES.c.profit_known, 0), else_=1), "profit_unknown"),
-    sa.func.min(sa.case((_SALE, ENTRIES.c.business_time))).label("first_time"),
-    sa.func.max(sa.case((_SALE, ENTRIES.c.business_time))).label("last_time"),
-    sa.literal("").label("first_id"),
-)
-
-
-def spend_between(tx: Tx, customer_id: str, first: date | None, last: date | None) -> Spend:
-    """Sum up a customer's entries within business dates, both included. By `ix_entries_customer`."""
-    query = sa.select(*_SUMS).where(ENTRIES.c.customer_id == customer_id, *_window(first, last))
-    return _spend(tx.execute(query).one())
-
-
-def _window(first: date | None, last: date | None) -> list[sa.ColumnElement[bool]]:
-    bounds = []
-    if first is not None:
-        bounds.append(ENTRIES.c.business_date >= first)
-    if last is not None:
-        bounds.append(ENTRIES.c.business_date <= last)
-    return bounds
+def rewrite(tx: Tx, entries: Sequence[Entry]) -> None:
+    """Write entries anew as they stand after a correction. By the primary key."""
+    for entry in entries:
+        mine = sa.and_(ENTRIES.c.id == entry.id, ENTRIES.c.record == entry.record)
+        tx.execute(sa.update(ENTRIES).where(mine).values(_row(entry)))
 
 
 def find(tx: Tx, record: Record, ids: Iterable[str]) -> dict[str, Entry]:
@@ -223,26 +168,26 @@ def refunds_of(tx: Tx, ids: Iterable[str]) -> list[Entry]:
     return [_entry(row) for row in tx.execute(query)]
 
 
-def list_sales(
-    tx: Tx,
-    *,
-    customer_id: str,
-    store: str,
-    first: date | None,
-    last: date | None,
-    after: tuple[date, str] | None,
-    limit: int,
+def list_entries(
+    tx: Tx, record: Record, query: Query, *, voided: bool | None = None, link: Link | None = None
 ) -> list[Entry]:
-    """List sales of a customer or a store, the latest first. By `ix_entries_customer` or `ix_entries_store`."""
-    query = sa.select(ENTRIES).where(ENTRIES.c.record == Record.SALE, *_window(first, last))
-    if customer_id:
-        query = query.where(ENTRIES.c.customer_id == customer_id)
-    if store:
-        query = query.where(ENTRIES.c.store == store)
-    if after is not None:
-        query = query.where(sa.tuple_(ENTRIES.c.business_date, ENTRIES.c.id) < sa.tuple_(*after))
-    query = query.order_by(ENTRIES.c.business_date.desc(), ENTRIES.c.id.desc()).limit(limit)
-    return [_entry(row) for row in tx.execute(query)]
+    """List records, the latest first; of sales those voided or not, of refunds those with a link, where that is given.
+
+    By `ix_entries_customer` or `ix_entries_store`.
+    """
+    select = sa.select(ENTRIES).where(ENTRIES.c.record == record, *within(query.first, query.last))
+    if query.customer_id:
+        select = select.where(ENTRIES.c.customer_id == query.customer_id)
+    if query.store:
+        select = select.where(ENTRIES.c.store == query.store)
+    if voided is not None:
+        select = select.where(ENTRIES.c.void_time.is_not(None) if voided else ENTRIES.c.void_time.is_(None))
+    if link is not None:
+        select = select.where(ENTRIES.c.link == link)
+    if query.after is not None:
+        select = select.where(sa.tuple_(ENTRIES.c.business_date, ENTRIES.c.id) < sa.tuple_(*query.after))
+    select = select.order_by(ENTRIES.c.business_date.desc(), ENTRIES.c.id.desc()).limit(query.limit)
+    return [_entry(row) for row in tx.execute(select)]
 
 
 def _receipt(row: sa.Row[Any]) -> Receipt:
@@ -275,6 +220,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "profit_known": entry.content.profit_known,
         "original_id": entry.original_id,
         "link": entry.link,
+        "void_time": entry.void.time if entry.void else None,
         "body": _body(entry),
         "create_time": entry.create_time,
     }
@@ -296,6 +242,8 @@ def _body(entry: Entry) -> str:
         else None,
         "reason": entry.reason,
         "approver": entry.approver,
+        "void": [entry.void.reason, entry.void.approver] if entry.void else None,
+        "attach_reason": entry.attach_reason,
     }
     return json.dumps({name: value for name, value in body.items() if value}, ensure_ascii=False, separators=(",", ":"))
 
@@ -334,33 +282,6 @@ def _entry(row: sa.Row[Any]) -> Entry:
         link=Link(row.link) if row.link else None,
         reason=body.get("reason", ""),
         approver=body.get("approver", ""),
-    )
-
-
-def _spend_row(customer_id: str, scope: str, spend: Spend) -> dict[str, Any]:
-    return {
-        "customer_id": customer_id,
-        "scope": scope,
-        "gross": spend.gross,
-        "refunded": spend.refunded,
-        "profit": spend.profit,
-        "purchases": spend.purchases,
-        "refunds": spend.refunds,
-        "profit_unknown": spend.profit_unknown,
-        "first_time": spend.first.business_time if spend.first else None,
-        "first_id": spend.first.id if spend.first else None,
-        "last_time": spend.last_time,
-    }
-
-
-def _spend(row: sa.Row[Any]) -> Spend:
-    return Spend(
-        gross=row.gross,
-        refunded=row.refunded,
-        profit=row.profit,
-        purchases=row.purchases,
-        refunds=row.refunds,
-        profit_unknown=row.profit_unknown,
-        first=None if row.first_time is None else First(row.first_time, row.first_id),
-        last_time=row.last_time,
+        void=Void(row.void_time, *body["void"]) if row.void_time is not None else None,
+        attach_reason=body.get("attach_reason", ""),
     )

@@ -1,10 +1,12 @@
 """The ledger's tables.
 
 `receipts` holds the keys alone, so that `entries` may be partitioned by business date one day. Lines live in their
-entry's row: they are written once, with it, and read only with it.
+entry's row: they come with it, and are read only with it.
 """
 
 from __future__ import annotations
+
+from datetime import date
 
 import sqlalchemy as sa
 
@@ -42,12 +44,25 @@ ENTRIES = sa.Table(
     sa.Column("profit_known", sa.Boolean, nullable=False),
     sa.Column("original_id", Text),
     sa.Column("link", Text),
+    sa.Column("void_time", sa.BigInteger),
     # Lines, adjustments, tenders and what is only ever read with them, as JSON.
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("create_time", sa.BigInteger, nullable=False),
 )
 sa.Index("ix_entries_customer", ENTRIES.c.customer_id, ENTRIES.c.business_date, ENTRIES.c.id)
 sa.Index("ix_entries_store", ENTRIES.c.store, ENTRIES.c.business_date, ENTRIES.c.id)
+
+
+def within(first: date | None, last: date | None) -> list[sa.ColumnElement[bool]]:
+    """Ask for entries within business dates, both included; None is without end."""
+    bounds = []
+    if first is not None:
+        bounds.append(ENTRIES.c.business_date >= first)
+    if last is not None:
+        bounds.append(ENTRIES.c.business_date <= last)
+    return bounds
+
+
 linked = ENTRIES.c.original_id.is_not(None)
 sa.Index("ix_entries_original", ENTRIES.c.original_id, sqlite_where=linked, postgresql_where=linked)
 

@@ -11,10 +11,12 @@ down_revision = None
 
 
 def upgrade() -> None:
+    first.create_access()
     first.create_chain()
     first.create_cursors()
     first.create_documents()
     first.create_event_log()
+    first.create_leases()
     first.create_requests()
     first.create_vault()
     op.create_table(
@@ -48,6 +50,7 @@ def upgrade() -> None:
         sa.Column("customer_id", Text(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "digest", "customer_id", name="pk_customer_keys"),
     )
+    op.create_index("ix_customer_keys_customer_id", "customer_keys", ["customer_id"], unique=False)
     op.create_table(
         "customer_spend",
         sa.Column("customer_id", Text(), nullable=False),
@@ -73,12 +76,14 @@ def upgrade() -> None:
         sa.Column("state", Text(), nullable=False),
         sa.Column("completion_due_date", sa.Date(), nullable=True),
         sa.Column("enrolled_by", Text(), nullable=False),
-        sa.Column("enrolment_ref", Text(), nullable=False),
-        sa.Column("enrolment_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("enrolment_ref", Text(), nullable=True),
+        sa.Column("enrolment_hash", sa.LargeBinary(), nullable=True),
         sa.Column("create_time", sa.BigInteger(), nullable=False),
         sa.Column("update_time", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("notice_version", Text(), nullable=False),
+        sa.Column("preferred_channel", Text(), nullable=False),
+        sa.Column("time_zone", Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_customers"),
         sa.UniqueConstraint("home_store", "enrolment_ref", name="uq_customers_enrolment"),
     )
@@ -100,6 +105,7 @@ def upgrade() -> None:
         sa.Column("profit_known", sa.Boolean(), nullable=False),
         sa.Column("original_id", Text(), nullable=True),
         sa.Column("link", Text(), nullable=True),
+        sa.Column("void_time", sa.BigInteger(), nullable=True),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("create_time", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_entries"),
@@ -124,4 +130,15 @@ def upgrade() -> None:
         sa.Column("entry_id", Text(), nullable=False),
         sa.Column("payload_hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("record", "store", "business_date", "terminal", "receipt_no", name="pk_receipts"),
+    )
+    op.create_table(
+        "waiting_refunds",
+        sa.Column("store", Text(), nullable=False),
+        sa.Column("business_date", sa.Date(), nullable=False),
+        sa.Column("terminal", Text(), nullable=False),
+        sa.Column("receipt_no", Text(), nullable=False),
+        sa.Column("refund_id", Text(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "store", "business_date", "terminal", "receipt_no", "refund_id", name="pk_waiting_refunds"
+        ),
     )

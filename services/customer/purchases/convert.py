@@ -21,9 +21,15 @@ from shuke.customer.v1 import events_pb2
 from shuke.customer.v1 import purchases_pb2 as pb
 
 
-def draft_from_proto(request: pb.RecordPurchaseRequest, operator: str, currency: Currency, region: str) -> Draft:
-    """Read a sale; raise `Invalid` with all that is wrong with it."""
-    purchase, problems = request.purchase, Problems()
+def draft_from_proto(
+    problems: Problems,
+    request: pb.RecordPurchaseRequest | pb.RecordExchangeRequest,
+    operator: str,
+    currency: Currency,
+    region: str,
+) -> Draft:
+    """Read a sale; note all that is wrong with it."""
+    purchase = request.purchase
     reader = Reader(problems, "purchase", currency)
     content = reader.content(purchase, operator)
     key = None
@@ -31,7 +37,6 @@ def draft_from_proto(request: pb.RecordPurchaseRequest, operator: str, currency:
         key = key_from_proto(problems, "purchase.customer_lookup", purchase.customer_lookup, region)
         if purchase.customer:
             problems.add("purchase.customer_lookup", "CUSTOMER_NAMED_TWICE")
-    problems.refuse()
     return Draft(
         content=content,
         kind=pb.Purchase.Kind.Name(purchase.kind or pb.Purchase.SALE),
@@ -68,6 +73,11 @@ def purchase_head_to_proto(entry: Entry, currency: Currency) -> pb.Purchase:
         group_order=entry.group_order,
         anomalies=[pb.Purchase.Anomaly.Value(anomaly) for anomaly in entry.anomalies],
         create_time=wire.timestamp(entry.create_time),
+        state=pb.Purchase.VOIDED if entry.void else pb.Purchase.RECORDED,
+        void_time=wire.timestamp(entry.void.time if entry.void else None),
+        void_reason=entry.void.reason if entry.void else "",
+        void_approver=entry.void.approver if entry.void else "",
+        attach_reason=entry.attach_reason,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
 
 from chassis import names
 from chassis.batch import read_items
@@ -11,7 +10,7 @@ from chassis.calendar import day_of
 from chassis.call import Call
 from chassis.calls import Calls
 from chassis.database import Database, Tx
-from chassis.errors import Refused
+from chassis.errors import Problems, Refused
 from chassis.events import EventLog
 from chassis.ids import NewId
 from chassis.money import Currency
@@ -21,14 +20,17 @@ from services.customer.customers.convert import classes_to_proto
 from services.customer.customers.domain import resolve
 from services.customer.customers.repository import Customers, classes
 from services.customer.ledger import repository as ledger
-from services.customer.ledger.convert import window_from_proto
+from services.customer.ledger.convert import cursor_of, query_from_proto
 from services.customer.ledger.domain import CHAIN_SCOPE, Entry, Moment, Record
 from services.customer.ledger.repository import Recorded
 from services.customer.purchases import convert
 from services.customer.purchases.domain import Draft, PurchaseNotFound, record
+from services.customer.spend.repository import add, spends
 from shuke.customer.v1 import purchases_pb2 as pb
 
 Write = Callable[[Entry, Currency], pb.Purchase]
+# What is done, in the same transaction, about sales that have come in.
+Arrived = Callable[[Tx, Sequence[Entry], int, NewId], None]
 
 
 class Purchases:
@@ -43,6 +45,7 @@ class Purchases:
         chain: Chain,
         pager: Pager,
         tolerance: int,
+        arrived: Arrived,
     ) -> None:
         self.calls = calls
         self.database = database
@@ -52,13 +55,11 @@ class Purchases:
         self.money = chain.money
         self.pager = pager
         self.tolerance = tolerance
+        self.arrived = arrived
 
     def RecordPurchase(self, request: pb.RecordPurchaseRequest, call: Call) -> pb.RecordPurchaseResponse:
         """Record one sale."""
-        [outcome] = self._record([self._draft(request, call)], call, convert.purchase_to_proto)
-        if isinstance(outcome, Refused):
-            raise outcome
-        return outcome
+        return ledger.only(self._record([self._draft(request, call)], call, convert.purchase_to_proto))
 
     def BatchRecordPurchases(
         self, request: pb.BatchRecordPurchasesRequest, call: Call
@@ -74,35 +75,45 @@ class Purchases:
         )
 
     def _draft(self, request: pb.RecordPurchaseRequest, call: Call) -> Draft:
-        return convert.draft_from_proto(request, call.principal.operator, self.money, self.chain.region)
+        problems = Problems()
+        draft = convert.draft_from_proto(problems, request, call.principal.operator, self.money, self.chain.region)
+        problems.refuse()
+        return draft
 
     def _record(
         self, drafts: Sequence[Draft | Refused], call: Call, write: Write
     ) -> list[pb.RecordPurchaseResponse | Refused]:
         def work(tx: Tx, now: int, new_id: NewId) -> list[pb.RecordPurchaseResponse | Refused]:
-            moment = Moment(now, day_of(now, self.chain.zone_info), self.tolerance)
-            known = self.customers.known(tx, [draft.buyer for draft in drafts if not isinstance(draft, Refused)])
-
-            def rule(draft: Draft) -> Entry:
-                return record(draft, resolve(draft.buyer, known[draft.buyer], "purchase"), moment, new_id())
-
-            outcomes = ledger.record(tx, Record.SALE, drafts, rule)
-            fresh = [each.entry for each in outcomes if isinstance(each, Recorded) and not each.replayed]
-            self.log.add(tx, [convert.purchase_recorded(entry, self.money) for entry in fresh], now, new_id)
-            return self._answers(tx, outcomes, call, write)
+            return self.answers(tx, self.record(tx, drafts, now, new_id), call, write)
 
         return self.calls.transact(work)
 
-    def _answers(
+    def record(self, tx: Tx, drafts: Sequence[Draft | Refused], now: int, new_id: NewId) -> list[Recorded | Refused]:
+        """Record sales, let the running sums follow, and tell of them."""
+        moment = Moment(now, day_of(now, self.chain.zone_info), self.tolerance)
+        known = self.customers.known(tx, [draft.buyer for draft in drafts if not isinstance(draft, Refused)])
+
+        def rule(draft: Draft) -> Entry:
+            return record(draft, resolve(draft.buyer, known[draft.buyer], "purchase"), moment, new_id())
+
+        outcomes = ledger.record(tx, Record.SALE, drafts, rule)
+        fresh = ledger.fresh(outcomes)
+        add(tx, fresh)
+        self.log.add(tx, [convert.purchase_recorded(entry, self.money) for entry in fresh], now, new_id)
+        self.arrived(tx, fresh, now, new_id)
+        return outcomes
+
+    def answers(
         self, tx: Tx, outcomes: Sequence[Recorded | Refused], call: Call, write: Write
     ) -> list[pb.RecordPurchaseResponse | Refused]:
+        """Write what became of sales, with what a till wants to know at once."""
         entries = [outcome.entry for outcome in outcomes if isinstance(outcome, Recorded)]
         ids = {entry.customer_id for entry in entries if entry.customer_id}
-        spends = ledger.spends(tx, ids, {entry.content.receipt.store for entry in entries}) if ids else {}
+        sums = spends(tx, ids, {entry.content.receipt.store for entry in entries}) if ids else {}
         held = classes(tx, ids) if ids else {}
 
         def first(entry: Entry, scope: str) -> bool:
-            spend = spends.get((entry.customer_id or "", scope))
+            spend = sums.get((entry.customer_id or "", scope))
             return spend is not None and spend.first is not None and spend.first.id == entry.id
 
         return [
@@ -131,21 +142,11 @@ class Purchases:
 
     def ListPurchases(self, request: pb.ListPurchasesRequest, call: Call) -> pb.ListPurchasesResponse:
         """List sales, the latest business date first."""
-        first, last = window_from_proto(request)
-        size, cursor = page_size(request.page_size), self.pager.cursor(request)
-        after = (date.fromisoformat(str(cursor[0])), str(cursor[1])) if cursor else None
+        size = page_size(request.page_size)
+        query = query_from_proto(request, self.pager.cursor(request), size + 1)
+        voided = request.state == pb.Purchase.VOIDED if request.state else None
         with self.database.read() as tx:
-            found = ledger.list_sales(
-                tx,
-                customer_id=names.identity(request.customer),
-                store=request.store,
-                first=first,
-                last=last,
-                after=after,
-                limit=size + 1,
-            )
-        page, more = self.pager.page(
-            request, found, size, lambda entry: [entry.content.receipt.business_date.isoformat(), entry.id]
-        )
+            found = ledger.list_entries(tx, Record.SALE, query, voided=voided)
+        page, more = self.pager.page(request, found, size, cursor_of)
         purchases = [convert.purchase_to_proto(entry, self.money) for entry in page]
         return pb.ListPurchasesResponse(purchases=purchases, next_page_token=more)

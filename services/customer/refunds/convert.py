@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chassis import names, wire
 from chassis.errors import Problems
 from chassis.events import Change
@@ -10,21 +12,24 @@ from services.customer.customers.domain import Buyer
 from services.customer.ledger.convert import (
     Reader,
     adjustments_to_proto,
+    beginning_to_proto,
     lines_to_proto,
     quantity_text,
     receipt_to_proto,
     tenders_to_proto,
 )
-from services.customer.ledger.domain import Entry, Receipt
+from services.customer.ledger.domain import Beginning, Correction, Entry, Receipt
 from services.customer.purchases.convert import purchase_to_proto
 from services.customer.refunds.domain import AT, Draft, Original, check
 from shuke.customer.v1 import events_pb2
 from shuke.customer.v1 import purchases_pb2 as pb
 
 
-def draft_from_proto(request: pb.RecordRefundRequest, operator: str, currency: Currency) -> Draft:
-    """Read a refund; raise `Invalid` with all that is wrong with it."""
-    refund, problems = request.refund, Problems()
+def draft_from_proto(
+    problems: Problems, request: pb.RecordRefundRequest | pb.RecordExchangeRequest, operator: str, currency: Currency
+) -> Draft:
+    """Read a refund; note all that is wrong with it."""
+    refund = request.refund
     reader = Reader(problems, AT, currency)
     named = refund.HasField("original_receipt")
     draft = Draft(
@@ -37,7 +42,6 @@ def draft_from_proto(request: pb.RecordRefundRequest, operator: str, currency: C
         settled=request.settled,
     )
     check(problems, draft)
-    problems.refuse()
     return draft
 
 
@@ -47,6 +51,11 @@ def receipt_from_proto(request: pb.LookupPurchaseRequest, currency: Currency) ->
     receipt = Reader(problems, "", currency).receipt("receipt", request.receipt)
     problems.refuse()
     return receipt
+
+
+def recorded_to_proto(entry: Entry, currency: Currency, *, replayed: bool) -> pb.RecordRefundResponse:
+    """Write what became of a refund."""
+    return pb.RecordRefundResponse(refund=refund_to_proto(entry, currency), replayed=replayed)
 
 
 def refund_to_proto(entry: Entry, currency: Currency) -> pb.Refund:
@@ -116,3 +125,36 @@ def purchase_refunded(entry: Entry, currency: Currency) -> Change:
         profit_known=content.profit_known,
     )
     return Change(subject, customer or subject, event)
+
+
+def refund_linked(correction: Correction, remaining: Mapping[str, Beginning], currency: Currency) -> list[Change]:
+    """Tell those who had a refund, and those who have it now, that it was linked to its sale."""
+    sides = ((events_pb2.LOST, correction.before), (events_pb2.GAINED, correction.after))
+    return [_linked(side, entry, correction.after, remaining, currency) for side, entry in sides if entry.counts_for]
+
+
+def _linked(
+    side: events_pb2.Side.ValueType,
+    entry: Entry,
+    linked: Entry,
+    remaining: Mapping[str, Beginning],
+    currency: Currency,
+) -> Change:
+    content, original, subject = entry.content, linked.original, names.name("refunds", entry.id)
+    customer, gained = names.name("customers", entry.customer_id), side == events_pb2.GAINED
+    event = events_pb2.RefundLinked(
+        refund=subject,
+        customer=customer,
+        side=side,
+        original_purchase=names.name("purchases", linked.original_id),
+        original_business_date=wire.to_date(original.business_date if original and gained else None),
+        kind=pb.Purchase.Kind.Value(entry.kind),
+        store=content.receipt.store,
+        business_date=wire.to_date(content.receipt.business_date),
+        business_time=wire.timestamp(content.business_time),
+        total=wire.to_money(content.total, currency),
+        profit=wire.to_money(content.profit, currency),
+        profit_known=content.profit_known,
+        remaining=None if gained else beginning_to_proto(remaining[entry.customer_id or ""]),
+    )
+    return Change(subject, customer, event)

@@ -5,6 +5,8 @@ A refund is a fact of its own: it counts on its own business date from the momen
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chassis.errors import FailedPrecondition, NotFound, Problems, Refused
@@ -12,11 +14,13 @@ from chassis.money import Currency
 from services.customer.customers.domain import Buyer, Known, Resolution, resolve
 from services.customer.ledger.domain import (
     Content,
+    Correction,
     Entry,
     Link,
     Moment,
     Receipt,
     Record,
+    SaleVoided,
     accept,
     payload_hash,
     time_odd,
@@ -64,8 +68,9 @@ class Original:
     refunds: tuple[Entry, ...] = ()
 
     def left(self) -> int:
-        """Answer how much of the sale's total is left."""
-        return self.sale.content.total - sum(refund.content.total for refund in self.refunds)
+        """Answer how much of the sale's total is left; nothing of a voided one was ever sold."""
+        sold = 0 if self.sale.void else self.sale.content.total
+        return sold - sum(refund.content.total for refund in self.refunds)
 
     def left_of_line(self, line_no: int) -> tuple[int, int] | None:
         """Answer the quantity and the amount left of a line; None when the sale has no such line."""
@@ -73,8 +78,12 @@ class Original:
         if not sold:
             return None
         back = [line for refund in self.refunds for line in refund.content.lines if line.original_line_no == line_no]
-        quantity = sold[0].quantity - sum(line.quantity for line in back)
-        return quantity, sold[0].amount - sum(line.amount for line in back)
+        quantity, amount = (0, 0) if self.sale.void else (sold[0].quantity, sold[0].amount)
+        return quantity - sum(line.quantity for line in back), amount - sum(line.amount for line in back)
+
+    def after(self, refund: Entry) -> Original:
+        """Answer the sale with one more refund."""
+        return Original(self.sale, (*self.refunds, refund))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +132,9 @@ def check_against(draft: Draft, original: Original) -> None:
 
 
 def excess(content: Content, original: Original, currency: Currency) -> tuple[Refused, ...]:
-    """Tell whether more is given back than is left, of the whole or of a line."""
+    """Tell whether the sale was voided, or more is given back than is left of it, of the whole or of a line."""
+    if original.sale.void:
+        return (SaleVoided(name=f"purchases/{original.sale.id}"),)
     if content.total > original.left():
         return (OverRefund(field=f"{AT}.total", left=currency.text(max(original.left(), 0))),)
     asked: dict[int, tuple[int, int]] = {}
@@ -172,3 +183,26 @@ def record(
         reason=draft.reason,
         approver=draft.approver,
     )
+
+
+def link(sale: Entry, waiting: Iterable[Entry], currency: Currency) -> list[Correction]:
+    """Link refunds that waited for a sale: they are its customer's and of its kind, as if they had come after it.
+
+    They are facts by now, so that whatever exceeds what is left becomes an anomaly. Each sees those before it.
+    """
+    original, corrections = Original(sale), []
+    for refund in waiting:
+        odd = accept(excess(refund.content, original, currency), settled=True)
+        linked = dataclasses.replace(
+            refund,
+            kind=sale.kind,
+            customer_id=sale.customer_id,
+            customer_state=sale.customer_state,
+            pending=sale.pending,
+            original_id=sale.id,
+            link=Link.LINKED,
+            anomalies=(*refund.anomalies, *odd),
+        )
+        corrections.append(Correction(refund, linked))
+        original = original.after(linked)
+    return corrections

@@ -34,8 +34,9 @@ CUSTOMERS, PURCHASES = customer_pb2_grpc.CustomerServiceStub, purchases_pb2_grpc
 EVENTS: dict[str, type[Message]] = {
     message.DESCRIPTOR.full_name: message
     for message in (
-        *(events_pb2.CustomerCreated, events_pb2.ConsentChanged),
-        *(events_pb2.PurchaseRecorded, events_pb2.PurchaseRefunded),
+        *(events_pb2.CustomerCreated, events_pb2.CustomerUpdated, events_pb2.ConsentChanged),
+        *(events_pb2.PurchaseRecorded, events_pb2.PurchaseRefunded, events_pb2.PurchaseVoided),
+        *(events_pb2.PurchaseAttached, events_pb2.RefundLinked),
     )
 }
 
@@ -164,6 +165,40 @@ class Shop:
         answer: pb.BatchRecordRefundsResponse = self.running.call(PURCHASES, "BatchRecordRefunds", request, **caller)
         return answer.results
 
+    def exchange(
+        self, given: pb.Refund, purchase: pb.Purchase, *, settled: bool = False, **caller: Any
+    ) -> pb.RecordExchangeResponse:
+        """Record an exchange."""
+        request = pb.RecordExchangeRequest(refund=given, purchase=purchase, settled=settled)
+        answer: pb.RecordExchangeResponse = self.running.call(PURCHASES, "RecordExchange", request, **caller)
+        return answer
+
+    def void(
+        self, name: str, *, approver: str = "", settled: bool = False, request_id: str = "", **caller: Any
+    ) -> pb.Purchase:
+        """Void a sale."""
+        request = pb.VoidPurchaseRequest(
+            name=name, reason="KEYED_WRONG", approver=approver, settled=settled, request_id=request_id
+        )
+        answer: pb.Purchase = self.running.call(PURCHASES, "VoidPurchase", request, **caller)
+        return answer
+
+    def attach(
+        self,
+        name: str,
+        customer: str = "",
+        *,
+        lookup: customer_pb2.CustomerLookup | None = None,
+        request_id: str = "",
+        **caller: Any,
+    ) -> pb.Purchase:
+        """Attach a sale to a customer."""
+        request = pb.AttachPurchaseRequest(
+            name=name, customer=customer, customer_lookup=lookup, reason="CARD_FORGOTTEN", request_id=request_id
+        )
+        answer: pb.Purchase = self.running.call(PURCHASES, "AttachPurchase", request, **caller)
+        return answer
+
     def purchase(self, name: str, **caller: Any) -> pb.Purchase:
         """Read a sale."""
         answer: pb.Purchase = self.running.call(PURCHASES, "GetPurchase", pb.GetPurchaseRequest(name=name), **caller)
@@ -177,6 +212,11 @@ class Shop:
     def purchases(self, request: pb.ListPurchasesRequest, **caller: Any) -> pb.ListPurchasesResponse:
         """Read a page of sales."""
         answer: pb.ListPurchasesResponse = self.running.call(PURCHASES, "ListPurchases", request, **caller)
+        return answer
+
+    def refunds(self, request: pb.ListRefundsRequest, **caller: Any) -> pb.ListRefundsResponse:
+        """Read a page of refunds."""
+        answer: pb.ListRefundsResponse = self.running.call(PURCHASES, "ListRefunds", request, **caller)
         return answer
 
     def spend(self, customer: str, first: str = "", last: str = "", **caller: Any) -> pb.SpendSummary:
@@ -236,8 +276,12 @@ class Shop:
 
     def told(self, subject: str) -> Message:
         """Read the one event that a record gave."""
-        [event] = [event for event in self.feed() if event.subject == subject]
-        return EVENTS[event.type].FromString(event.data.value)
+        [event] = self.all_told(subject)
+        return event
+
+    def all_told(self, subject: str) -> list[Message]:
+        """Read the events that a record gave, customer by customer."""
+        return [EVENTS[event.type].FromString(event.data.value) for event in self.feed() if event.subject == subject]
 
 
 def refused(act: Callable[..., object], *given: Any, **more: Any) -> Refusal:

@@ -13,10 +13,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.customer.tests.builders import Shop, day
 from shuke.customer.v1 import consents_pb2 as pb
-from shuke.customer.v1 import consents_pb2_grpc, policies_pb2, policies_pb2_grpc
+from shuke.customer.v1 import (
+    consents_pb2_grpc,
+    contacts_pb2,
+    contacts_pb2_grpc,
+    policies_pb2,
+    policies_pb2_grpc,
+    privacy_pb2,
+    privacy_pb2_grpc,
+)
 from shuke.customer.v1.consents_pb2 import CheckConsentResponse, Consent, ConsentRecord
 
 CONSENTS, POLICIES = consents_pb2_grpc.ConsentServiceStub, policies_pb2_grpc.PolicyServiceStub
+CONTACTS, PRIVACY = contacts_pb2_grpc.ContactServiceStub, privacy_pb2_grpc.PrivacyServiceStub
 AUTHOR, REVIEWER, APPROVER, MANAGER = "S-AUTHOR", "S-REVIEWER", "S-APPROVER", "S-MANAGER"
 EXAMPLE = Path(__file__).parents[3] / "cli" / "example_policies" / "notice.json"
 FIRST = "policies/notice/versions/1"
@@ -104,6 +113,27 @@ class Desk:
         """Ask whether a use is allowed."""
         request = pb.CheckConsentRequest(customer=customer, purpose=purpose, channel=channel, time=time)
         answer: CheckConsentResponse = self.call(CONSENTS, "CheckConsent", request, **caller)
+        return answer
+
+    def contacts(
+        self,
+        customers: Sequence[str],
+        purpose: Consent.Purpose.ValueType,
+        /,
+        *channels: Consent.Channel.ValueType,
+        **caller: Any,
+    ) -> Sequence[contacts_pb2.Contact]:
+        """Ask how customers may be addressed, as another service of the suite does."""
+        request = contacts_pb2.BatchGetContactsRequest(customers=customers, purpose=purpose, channels=channels)
+        answer: contacts_pb2.BatchGetContactsResponse = self.call(CONTACTS, "BatchGetContacts", request, **caller)
+        return answer.contacts
+
+    def accesses(
+        self, customer: str, size: int = 0, token: str = "", **caller: Any
+    ) -> privacy_pb2.ListAccessRecordsResponse:
+        """Read a page of who read a customer's data."""
+        request = privacy_pb2.ListAccessRecordsRequest(customer=customer, page_size=size, page_token=token)
+        answer: privacy_pb2.ListAccessRecordsResponse = self.call(PRIVACY, "ListAccessRecords", request, **caller)
         return answer
 
     def page(self, customer: str, size: int = 0, token: str = "", **caller: Any) -> pb.ListConsentRecordsResponse:

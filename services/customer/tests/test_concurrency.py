@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -117,7 +118,7 @@ def sale_again(recorded: pb.Purchase) -> pb.Purchase:
     """Write a recorded sale as a till sends it again."""
     again = pb.Purchase()
     again.CopyFrom(recorded)
-    for name in ("name", "customer_state", "create_time"):
+    for name in ("name", "customer_state", "create_time", "state"):
         again.ClearField(name)
     return again
 
@@ -148,3 +149,28 @@ def test_one_telephone_at_eight_tills_opens_one_file(shop: Shop) -> None:
     known = [match.customer for answer in answers for match in answer.matches]  # type: ignore[union-attr]
     assert len(opened) == 1
     assert known == opened * (THREADS - 1)
+
+
+@pytest.mark.requirement("C-23", "X-29")
+def test_a_refund_and_its_sale_at_once_find_each_other(shop: Shop) -> None:
+    """Whichever of them is recorded first, the refund is linked in the end, whoever records it and however often."""
+    anna = shop.customer()
+    for turn in range(6):
+        given = refund(f"F{turn}", line(1, 4_00), original_receipt=receipt(f"R{turn}"))
+        sold = sale(f"R{turn}", customer=anna)
+        acts: list[Callable[[], object]] = [partial(shop.refund, given), partial(shop.record, sold)] * 2
+        acts += [partial(shop.record_all, sold, sale(f"S{turn}")), partial(shop.refund_all, given)]
+        assert not [one for one in at_once(lambda act: act(), acts) if isinstance(one, Refusal)]
+    refunds = shop.refunds(pb.ListRefundsRequest(customer=anna)).refunds
+    assert [one.state for one in refunds] == [pb.Refund.LINKED] * 6
+    assert (shop.spend(anna).net, shop.spend(anna).refund_count) == (gbp(36_00), 6)
+
+
+def test_a_sale_is_voided_or_refunded_never_both(shop: Shop) -> None:
+    """Of a void and refunds at the same moment either the void is refused, or all the refunds are."""
+    for turn in range(4):
+        name = shop.record(sale(f"R{turn}")).purchase.name
+        acts: list[Callable[[], object]] = [partial(shop.void, name)]
+        acts += [partial(shop.refund, refund(f"F{turn}{one}", line(1, 1), original_purchase=name)) for one in range(3)]
+        void, *refunds = [isinstance(one, Refusal) for one in at_once(lambda act: act(), acts)]
+        assert refunds == [not void] * 3

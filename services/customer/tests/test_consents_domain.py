@@ -19,7 +19,8 @@ from services.customer.consents.domain import (
     follow,
     require_told,
 )
-from services.customer.customers.domain import ContactPoint, Enrolment, Personal
+from services.customer.customers.domain import Enrolment
+from services.customer.personal.domain import ContactPoint, Personal
 from services.customer.policies.domain import Notice, NoticeNotInForce, NoticeVersion, Purpose, shown
 
 DAY = date(2026, 3, 2)

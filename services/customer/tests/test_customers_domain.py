@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.errors import Problems
+from chassis.errors import EtagMismatch
 from services.customer.customers.domain import (
-    Address,
     Buyer,
-    ContactPoint,
+    Customer,
     CustomerAmbiguous,
     CustomerBlocked,
+    CustomerClosed,
     CustomerUnknown,
     Enrolment,
-    ExternalId,
     FilePolicy,
     Key,
     KeyKind,
     Known,
-    Personal,
     Resolution,
     State,
+    changed_paths,
     contact_keys,
     enrol,
     keys,
-    masked,
     missing_fields,
-    normal_contact,
     resolve,
+    update,
 )
 from services.customer.ledger.domain import CustomerState, Pending
+from services.customer.personal.domain import Address, ContactPoint, ExternalId, Personal
 
 PHONE, EMAIL = ContactPoint("MOBILE", "+447700900123"), ContactPoint("EMAIL", "anna@example.com")
 COMPLETE = Personal("Anna", (PHONE,), Address(lines=("1 Park Row",)))
@@ -97,49 +97,106 @@ def test_an_enrolments_content_is_what_tells_persons_apart() -> None:
     assert dataclasses.replace(base, language_code="zh-CN", accept_duplicates=True).content == base.content
 
 
+# ----------------------------------------------------------------------------------------------------------- changes
+
+
+def file(personal: Personal = COMPLETE) -> Customer:
+    """Make a file that was opened on the first day."""
+    return enrol(enrolment(personal), ALL, digest=b"d", operator="O1", now=5, today=TODAY, new_id="1")
+
+
+def change(customer: Customer, etag: str = "", **changes: object) -> Customer:
+    """Change a file ten days later."""
+    return update(customer, changes, ALL, etag=etag, now=9, today=date(2026, 3, 12))
+
+
+@pytest.mark.requirement("C-01", "C-02")
+def test_a_file_becomes_active_once_it_is_complete() -> None:
+    """With the last mandatory field the file is ACTIVE and due no more; before, the day by which it is due stays."""
+    begun = file(Personal(contact_points=(PHONE,)))
+    named = change(begun, display_name="Anna")
+    assert (named.state, named.completion_due_date) == (State.PROVISIONAL, date(2026, 4, 1))
+    whole = change(named, address=COMPLETE.address)
+    assert (whole.state, whole.completion_due_date, whole.personal) == (State.ACTIVE, None, COMPLETE)
+    assert (whole.version, whole.create_time, whole.update_time) == (3, 5, 9)
+
+
+@pytest.mark.requirement("C-02", "C-33")
+def test_what_was_given_can_be_taken_back() -> None:
+    """Who wants a mandatory field forgotten is obeyed; the file is provisional from that day on."""
+    bare = change(file(), address=None)
+    assert (bare.state, bare.completion_due_date) == (State.PROVISIONAL, date(2026, 4, 11))
+
+
+def test_a_change_that_changes_nothing_is_none() -> None:
+    """The same values, or none at all, leave the same version."""
+    before = file()
+    for after in (change(before), change(before, display_name="Anna", language_code="en")):
+        assert after is before
+        assert changed_paths(before, after) == []
+
+
+def test_a_change_names_what_changed_and_leaves_the_rest() -> None:
+    """Of all that was sent only the fields with another value are named; nothing else of the file is touched."""
+    before = file()
+    after = change(before, time_zone="Asia/Tokyo", display_name="Ben", language_code="en")
+    assert changed_paths(before, after) == ["display_name", "time_zone"]
+    kept = {"time_zone": "", "version": 1, "update_time": 5}
+    assert dataclasses.replace(after, personal=before.personal, **kept) == before  # type: ignore[arg-type]
+
+
+told = st.fixed_dictionaries(
+    {},
+    optional={
+        "display_name": st.sampled_from(["", "Anna", "Ben"]),
+        "contact_points": st.sampled_from([(), (PHONE,), (EMAIL,), (EMAIL, PHONE)]),
+        "address": st.sampled_from([None, COMPLETE.address]),
+        "birthday": st.sampled_from([None, TODAY]),
+        "time_zone": st.sampled_from(["", "UTC"]),
+        "language_code": st.sampled_from(["en", "zh-CN"]),
+    },
+)
+
+
+@pytest.mark.requirement("C-01", "C-02")
+@given(st.lists(told, max_size=5))
+def test_changes_do_what_they_name(series: list[dict[str, Any]]) -> None:
+    """Through any changes a field has the value told last; a file is ACTIVE exactly while it is complete."""
+    customer = file()
+    for changes in series:
+        before, customer = customer, change(customer, **changes)
+        plain = ("time_zone", "language_code")
+        held = {path: getattr(customer if path in plain else customer.personal, path) for path in changes}
+        assert held == changes
+        assert set(changed_paths(before, customer)) <= changes.keys()
+        assert customer.version - before.version == bool(changed_paths(before, customer))
+        assert change(customer, **changes) is customer
+        assert (customer.state is State.ACTIVE) == (missing_fields(customer.personal, ALL) == [])
+        assert (customer.completion_due_date is None) == (customer.state is State.ACTIVE)
+
+
+@pytest.mark.parametrize("state", [State.MERGED, State.ERASED])
+def test_a_closed_file_is_never_changed(state: State) -> None:
+    """A merged or erased file is refused before its etag is looked at."""
+    with pytest.raises(CustomerClosed) as refused:
+        change(dataclasses.replace(file(), state=state), etag='"7"', display_name="Ben")
+    assert refused.value.metadata == {"name": "customers/1", "state": state}
+
+
+def test_a_blocked_file_stays_blocked() -> None:
+    """What the file holds changes, its state does not."""
+    blocked = change(dataclasses.replace(file(), state=State.BLOCKED), address=None)
+    assert (blocked.state, blocked.completion_due_date, blocked.version) == (State.BLOCKED, None, 2)
+
+
+def test_a_change_of_another_version_is_refused() -> None:
+    """The etag must be that of the version that is changed; without one any version is."""
+    with pytest.raises(EtagMismatch):
+        change(file(), etag='"2"', display_name="Ben")
+    assert change(file(), etag='"1"', display_name="Ben").etag == '"2"'
+
+
 # -------------------------------------------------------------------------------------------------------------- keys
-
-
-NORMAL = {
-    ("MOBILE", "07700 900123"): "+447700900123",
-    ("MOBILE", "+44 (0)7700 900-123"): "+447700900123",
-    ("MOBILE", "0044 7700 900123"): "+447700900123",
-    ("MOBILE", "+86 138 0013 8000"): "+8613800138000",
-    ("LANDLINE", "0113 496 0000"): "+441134960000",
-    ("LANDLINE", "＋８６ 10 6552 9988"): "+861065529988",
-    ("EMAIL", "Anna.Lin@EXAMPLE.Com"): "Anna.Lin@example.com",
-    ("EMAIL", "anna@bücher.example"): "anna@bücher.example",
-    ("WECHAT", " Anna "): " Anna ",
-    ("OTHER", "12"): "12",
-}
-IMPOSSIBLE = {
-    ("MOBILE", "12"): "PHONE_IMPOSSIBLE",
-    ("MOBILE", "not a number"): "PHONE_IMPOSSIBLE",
-    ("LANDLINE", "+44 113 496 00000000"): "PHONE_IMPOSSIBLE",
-    ("LANDLINE", "+999 113 4960000"): "PHONE_IMPOSSIBLE",
-    ("EMAIL", "anna"): "EMAIL_IMPOSSIBLE",
-    ("EMAIL", "anna@"): "EMAIL_IMPOSSIBLE",
-    ("EMAIL", "anna lin@example.com"): "EMAIL_IMPOSSIBLE",
-}
-
-
-@pytest.mark.parametrize(("kind", "value"), NORMAL)
-def test_a_contact_point_has_one_normal_form(kind: str, value: str) -> None:
-    """However a number or address is spelt, it is kept in one form; label and preference stay, accounts too."""
-    problems = Problems()
-    point = normal_contact(problems, "at", ContactPoint(kind, value, "office", preferred=True), "GB")
-    assert point == ContactPoint(kind, NORMAL[kind, value], "office", preferred=True)
-    assert normal_contact(problems, "at", point, "GB") == point
-    assert problems.found == []
-
-
-@pytest.mark.parametrize(("kind", "value"), IMPOSSIBLE)
-def test_an_impossible_contact_point_is_told(kind: str, value: str) -> None:
-    """What no network could have is noted by its place."""
-    problems = Problems()
-    normal_contact(problems, "contact_points[0].value", ContactPoint(kind, value), "GB")
-    [violation] = problems.found
-    assert (violation.field, violation.reason) == ("contact_points[0].value", IMPOSSIBLE[kind, value])
 
 
 def test_a_customer_is_found_by_keys_of_four_kinds() -> None:
@@ -159,23 +216,6 @@ def test_a_customer_is_found_by_keys_of_four_kinds() -> None:
         Key(KeyKind.EXTERNAL_ID, "erp:1"),
     ]
     assert keys(Personal("Anna")) == []
-
-
-# ------------------------------------------------------------------------------------------------------ masked names
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"), [("林书禾", "林**"), ("Anna Lin", "A**"), ("林", "林**"), ("𠮷野", "𠮷**"), ("", "")]
-)
-def test_a_till_sees_the_first_character(name: str, shown: str) -> None:
-    """A name is shown by its first character; no name shows nothing."""
-    assert masked(name) == shown
-
-
-@given(st.text(min_size=1))
-def test_masked_names_tell_neither_the_rest_nor_the_length(name: str) -> None:
-    """Two names that begin alike look alike."""
-    assert masked(name) == masked(name[0]) == f"{name[0]}**"
 
 
 # -------------------------------------------------------------------------------------------------------- resolution

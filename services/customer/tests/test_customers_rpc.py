@@ -194,7 +194,7 @@ def test_a_till_sees_no_more_than_a_masked_name(shop: Shop, key: str) -> None:
 def test_a_desk_sees_the_file(shop: Shop, key: str) -> None:
     """For a desk the match holds the whole file, for which it needs the permission to read files."""
     anna = told_all(shop)
-    [match] = shop.look_up(KEYS[key], desk=True, permissions=("customer.customers.*",))
+    [match] = shop.look_up(KEYS[key], desk=True, permissions=("customer.customers.*", "customer.personal.read"))
     assert match.profile == shop.file(anna)
     refusal = refused(shop.look_up, KEYS[key], desk=True, permissions=("customer.customers.lookup",))
     assert (refusal.code, refusal.reason) == ("PERMISSION_DENIED", "PERMISSION_MISSING")

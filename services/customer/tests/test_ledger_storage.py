@@ -27,13 +27,16 @@ from services.customer.ledger.domain import (
     Link,
     Moment,
     Pending,
+    Query,
     Receipt,
     Record,
     Spend,
+    Void,
     tally,
 )
 from services.customer.purchases.domain import Draft, record
 from services.customer.server import PROGRAM
+from services.customer.spend import repository as spend
 from services.customer.tables import METADATA
 from services.customer.tests.strategies import contents, receipts, words
 from tests.databases import MakeDatabase
@@ -80,6 +83,8 @@ entries = st.builds(
     link=st.none() | st.sampled_from(Link),
     reason=words,
     approver=words,
+    void=st.none() | st.builds(Void, st.integers(0, 10**16), words, words),
+    attach_reason=words,
 )
 
 
@@ -157,7 +162,9 @@ def send(tx: Tx, batch: Sequence[Step], people: Sequence[str], run: str) -> list
     for kind in Record:
         drafts = [draft(step) for step in batch if step.kind is kind]
         if drafts:
-            outcomes += ledger.record(tx, kind, drafts, rule(kind))
+            recorded = ledger.record(tx, kind, drafts, rule(kind))
+            spend.add(tx, ledger.fresh(recorded))
+            outcomes += recorded
     return outcomes
 
 
@@ -174,22 +181,22 @@ def test_running_sums_are_the_ledgers_own_sums(database: Database, sent: list[li
         fresh += [each.entry for each in outcomes if isinstance(each, ledger.Recorded) and not each.replayed]
     expected = tally(fresh)
     with database.read() as tx:
-        assert ledger.spends(tx, people, STORES) == expected
+        assert spend.spends(tx, people, STORES) == expected
         for person in people:
             mine = [entry for entry in fresh if entry.customer_id == person]
             for first, last in ((None, None), (DAYS[1], DAYS[2]), (DAYS[3], None), (None, DAYS[0])):
                 window = [entry for entry in mine if _within(entry.content.receipt.business_date, first, last)]
                 told = tally(window).get((person, CHAIN_SCOPE), Spend())
-                assert _nameless(ledger.spend_between(tx, person, first, last)) == _nameless(told)
+                assert _nameless(spend.spend_between(tx, person, first, last)) == _nameless(told)
 
 
 def _within(day: date, first: date | None, last: date | None) -> bool:
     return (first is None or day >= first) and (last is None or day <= last)
 
 
-def _nameless(spend: Spend) -> Spend:
+def _nameless(sums: Spend) -> Spend:
     """Leave out which sale was first: a window tells only its time."""
-    return dataclasses.replace(spend, first=dataclasses.replace(spend.first, id="") if spend.first else None)
+    return dataclasses.replace(sums, first=dataclasses.replace(sums.first, id="") if sums.first else None)
 
 
 @pytest.mark.requirement("C-22", "X-08")
@@ -206,11 +213,11 @@ def test_the_first_sale_does_not_depend_on_the_order_of_arrival(
     for batch in [sales] if together else [[sale] for sale in sales]:
         database.transact(lambda tx, batch=batch: send(tx, batch, [person], run))  # type: ignore[misc]
     with database.read() as tx:
-        spend = ledger.spends(tx, [person])[person, CHAIN_SCOPE]
-        entries_of = ledger.list_sales(tx, customer_id=person, store="", first=None, last=None, after=None, limit=9)
+        sums = spend.spends(tx, [person])[person, CHAIN_SCOPE]
+        entries_of = ledger.list_entries(tx, Record.SALE, Query(person, "", None, None, None, 9))
     first = min(entries_of, key=lambda entry: (entry.content.business_time, entry.id))
-    assert spend.first is not None
-    assert (spend.first.business_time, spend.first.id, spend.last_time) == (1, first.id, 5)
+    assert sums.first is not None
+    assert (sums.first.business_time, sums.first.id, sums.last_time) == (1, first.id, 5)
 
 
 # ------------------------------------------------------------------------------------------------------ whole or not
@@ -228,7 +235,7 @@ def test_a_batch_is_written_as_a_whole_or_not_at_all(database: Database) -> None
     with pytest.raises(RuntimeError, match="the end"):
         database.transact(fail)
     with database.read() as tx:
-        assert ledger.spends(tx, [person], STORES) == {}
+        assert spend.spends(tx, [person], STORES) == {}
         assert ledger.known_receipts(tx, Record.SALE, [Receipt("LEEDS", "run", DAYS[0], "1")]) == {}
     [outcome] = database.transact(lambda tx: send(tx, [step], [person], "run"))
     assert isinstance(outcome, ledger.Recorded)

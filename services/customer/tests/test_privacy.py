@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.type.date_pb2 import Date
 from google.type.postal_address_pb2 import PostalAddress
 
 from chassis.contacts import phone
 from services.customer.tests.builders import (
+    NOBODY,
     Shop,
     alone,
     by_phone,
@@ -23,7 +26,10 @@ from services.customer.tests.builders import (
     refused,
     sale,
 )
+from services.customer.tests.consenting import Desk
+from services.customer.tests.filing import Files
 from shuke.customer.v1 import customer_pb2
+from shuke.customer.v1.consents_pb2 import Consent
 
 # What is planted, each in a spelling that nothing else contains.
 SECRETS = (
@@ -42,6 +48,17 @@ SECRETS = (
     "CARD-PLANTED",
     "web-planted",
     "label-planted",
+    # What a desk changes it to.
+    "上官稚禾",
+    "Shangguan",
+    "7700900666",
+    "1983-05-01",
+    "shangguan@changed.example",
+    "changed.example",
+    "Hidden Court 66",
+    "Changedham",
+    "CARD-CHANGED",
+    "web-changed",
 )
 
 
@@ -82,7 +99,33 @@ def plant(shop: Shop) -> str:
     shop.refund(refund("F1", line(1, 1_00), original_purchase=bought))
     shop.refund(alone("F2", customer=name))
     shop.file(name)
+    keep(shop, name)
     return name
+
+
+def keep(shop: Shop, name: str) -> None:
+    """Let a desk open, change and read files and others ask for contacts, each once more under the same request id."""
+    files, desk = Files(shop), Desk(shop)
+    changed: dict[str, Any] = {
+        "display_name": "上官稚禾 Shangguan",
+        "contact_points": [mobile("07700 900666"), mail("shangguan@changed.example")],
+        "address": PostalAddress(region_code="GB", locality="Changedham", address_lines=["Hidden Court 66"]),
+        "member_code": "CARD-CHANGED",
+        "external_ids": [customer_pb2.ExternalId(system="webshop", value="web-changed")],
+        "birthday": Date(year=1983, month=5, day=1),
+    }
+    for _ in range(2):
+        files.update(name, **changed, request_id="change")
+        files.create(**changed, more={"request_id": "open", "accept_duplicates": True})
+    for refusal in (
+        refused(files.update, name, "display_name", "Shangguan", **changed),
+        refused(files.update, name, **changed, etag='"1"'),
+        refused(files.create, **changed),
+    ):
+        assert refusal.reason
+    files.batch(name, purpose="COMPLAINT")
+    desk.contacts([name], Consent.SERVICE, Consent.SMS, Consent.EMAIL)
+    assert desk.accesses(name).access_records
 
 
 def cells(shop: Shop) -> Iterator[tuple[str, bytes]]:
@@ -102,7 +145,8 @@ def test_nothing_personal_stands_in_a_column(shop: Shop) -> None:
     name = plant(shop)
     shop.feed()
     found = list(cells(shop))
-    assert {column.partition(".")[0] for column, _ in found} >= {"customers", "customer_keys", "entries", "events"}
+    kept = {"accesses", "access_subjects", "customers", "customer_keys", "entries", "events", "requests"}
+    assert {column.partition(".")[0] for column, _ in found} >= kept
     assert any(name.removeprefix("customers/").encode() == value for _, value in found)
     leaks = {(column, secret) for column, value in found for secret in SECRETS if secret.encode() in value}
     escaped = {(column, secret) for column, value in found for secret in SECRETS if _escaped(secret) in value}
@@ -142,6 +186,31 @@ def test_a_stored_digest_cannot_be_guessed(shop: Shop) -> None:
         assert not hashed & stored, algorithm
 
 
+@pytest.mark.requirement("G-22")
+def test_a_request_kept_for_a_retry_cannot_be_guessed(shop: Shop) -> None:
+    """What is kept under a request id is neither the file nor a plain hash of what the request told."""
+    files = Files(shop)
+    name = shop.customer()
+    told = customer_pb2.Customer(name=name, contact_points=[mobile("07700 900777")])
+    request = customer_pb2.UpdateCustomerRequest(customer=told, request_id="r-1", update_mask=FieldMask())
+    files.update(name, contact_points=[mobile("07700 900777")], request_id="r-1")
+    kept = {column: value for column, value in cells(shop) if column.startswith("requests.")}
+    assert kept["requests.response"] == customer_pb2.Customer(name=name).SerializeToString()
+    for guess in (request, told):
+        for algorithm in ("md5", "sha1", "sha256", "sha512", "blake2b"):
+            hashed = hash_of(algorithm, guess.SerializeToString(deterministic=True))
+            assert hashed != kept["requests.request_hash"], algorithm
+
+
+@pytest.mark.requirement("G-22")
+def test_no_event_tells_what_changed_it_to(shop: Shop) -> None:
+    """Events name the fields that changed and hold nothing of what stands in them."""
+    plant(shop)
+    written = b"".join(event.SerializeToString() for event in shop.feed())
+    assert b"contact_points" in written
+    assert [secret for secret in SECRETS if secret.encode() in written] == []
+
+
 def hash_of(algorithm: str, guess: bytes) -> bytes:
     """Hash without a key, as somebody would who holds a copy of the database."""
     return hashlib.new(algorithm, guess).digest()
@@ -152,6 +221,7 @@ def test_no_log_line_holds_personal_data(shop: Shop, capfd: pytest.CaptureFixtur
     """What the service writes down of its calls names the caller and the method, and nobody else."""
     plant(shop)
     refused(shop.enrol, contact_points=[mobile("07700 900777 77777777"), mail("ouyang.h at planted.example")])
+    refused(shop.file, NOBODY, purpose="Shangguan 7700900666")
     written = "".join(capfd.readouterr())
     assert "RecordPurchase" in written
     assert [secret for secret in SECRETS if secret in written] == []

@@ -82,6 +82,7 @@ def test_a_sale_comes_back_as_it_was_sent(shop: Shop) -> None:
             name=answer.purchase.name,
             customer_state=pb.Purchase.RESOLVED,
             create_time=at("2026-03-02 04:00"),
+            state=pb.Purchase.RECORDED,
         )
     )
     expected.lines[0].quantity = "0.25"

@@ -10,20 +10,20 @@ from chassis import names, wire
 from chassis.money import Currency
 from services.tiering.analytics.domain import Concentration, basis_points, class_keys
 from services.tiering.memberships.convert import counts_to_proto, display
-from services.tiering.policies.domain import Ladder
+from services.tiering.policies.domain import Rules
 from shuke.tiering.v1 import tiering_pb2 as pb
 
 
 def distribution_to_proto(
-    scheme: str, day: date, found: Mapping[str | None, int], ladder: Ladder, language: str
+    scheme: str, day: date, found: Mapping[str | None, int], rules: Rules, language: str
 ) -> pb.ClassDistribution:
     """Write how many customers hold each class."""
-    keys = class_keys([step.class_key for step in ladder.classes], found)
+    keys = class_keys([one.class_key for one in rules.classes], found)
     return pb.ClassDistribution(
         scheme=scheme,
         date=wire.to_date(day),
         denominator=sum(found.values()),
-        classes=counts_to_proto(ladder, [(key, found.get(key, 0)) for key in keys], language),
+        classes=counts_to_proto(rules, [(key, found.get(key, 0)) for key in keys], language),
         none_count=found.get(None, 0),
     )
 
@@ -31,11 +31,11 @@ def distribution_to_proto(
 def matrix_to_proto(
     request: pb.GetMovementMatrixRequest,
     found: Mapping[tuple[str | None, str | None], int],
-    ladder: Ladder,
+    rules: Rules,
     language: str,
 ) -> pb.MovementMatrix:
     """Write how many customers went from which class to which; the same classes are rows and columns."""
-    own = [step.class_key for step in ladder.classes]
+    own = [one.class_key for one in rules.classes]
     keys = [None, *class_keys(own, [key for pair in found for key in pair])]
     rows, columns = Counter[str | None](), Counter[str | None]()
     for (before, after), count in found.items():
@@ -49,15 +49,15 @@ def matrix_to_proto(
         rows=[
             pb.MatrixRow(
                 class_key=before or "",
-                display_name=display(ladder, before, language),
+                display_name=display(rules, before, language),
                 counts=counts_to_proto(
-                    ladder, [(after or "", found.get((before, after), 0)) for after in keys], language
+                    rules, [(after or "", found.get((before, after), 0)) for after in keys], language
                 ),
                 total=rows[before],
             )
             for before in keys
         ],
-        totals=counts_to_proto(ladder, [(after or "", columns[after]) for after in keys], language),
+        totals=counts_to_proto(rules, [(after or "", columns[after]) for after in keys], language),
     )
 
 

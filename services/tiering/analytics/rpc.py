@@ -36,9 +36,9 @@ class AnalyticsService:
             day = wire.read_date(problems, "date", request.date)
         problems.refuse()
         with self.database.read() as tx:
-            ladder = self.policies.known(tx, scheme, day).ladder
+            rules = self.policies.known(tx, scheme, day).rules
             found = distribution(tx, day, held(scheme, end_of_day(min(day, today), self.zone)))
-        return convert.distribution_to_proto(request.scheme, day, found, ladder, call.language)
+        return convert.distribution_to_proto(request.scheme, day, found, rules, call.language)
 
     def GetMovementMatrix(self, request: pb.GetMovementMatrixRequest, call: Call) -> pb.MovementMatrix:
         """Count the customers per class held before some days and at their end, as known now."""
@@ -49,9 +49,9 @@ class AnalyticsService:
         problems.refuse()
         before, after = (held(scheme, end_of_day(day, self.zone)) for day in (day_before(first), last))
         with self.database.read() as tx:
-            ladder = self.policies.known(tx, scheme, last).ladder
+            rules = self.policies.known(tx, scheme, last).rules
             found = moved(tx, last, before, after)
-        return convert.matrix_to_proto(request, found, ladder, call.language)
+        return convert.matrix_to_proto(request, found, rules, call.language)
 
     def GetValueConcentration(self, request: pb.GetValueConcentrationRequest, _call: Call) -> pb.ValueConcentration:
         """Tell what the customers with the highest net spend bring, as known now; by today where no day is named."""

@@ -10,7 +10,7 @@ from chassis.money import Currency
 from services.tiering.benefits.domain import Benefit, Catalogue, ClassBenefits, Entitlement, Kind, Period
 from services.tiering.memberships.convert import display
 from services.tiering.policies.convert import choice
-from services.tiering.policies.domain import Ladder
+from services.tiering.policies.domain import Rules
 from shuke.tiering.v1 import benefits_pb2 as pb
 from shuke.tiering.v1 import policies_pb2
 
@@ -68,7 +68,7 @@ def benefit_to_proto(benefit: Benefit, currency: Currency) -> pb.Benefit:
 
 
 def entitlement_to_proto(
-    entitlement: Entitlement, rules: Mapping[str, Ladder], currency: Currency, language: str
+    entitlement: Entitlement, rules: Mapping[str, Rules], currency: Currency, language: str
 ) -> pb.Entitlement:
     """Write a benefit and where it comes from; `rules`, by scheme, know what classes are called."""
     return pb.Entitlement(

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chassis.errors import Problems
-from services.tiering.policies.domain import Ladder, note_missing
-
-WHOLE = 100
+from services.tiering.policies.domain import WHOLE, Rules, note_missing
 
 
 class Kind(StrEnum):
@@ -98,7 +96,7 @@ def listed(catalogue: Catalogue) -> list[Entitlement]:
 
 
 def entitled(
-    catalogue: Catalogue, rules: Mapping[str, Ladder], held: Mapping[str, str], *, has_bought: bool
+    catalogue: Catalogue, rules: Mapping[str, Rules], held: Mapping[str, str], *, has_bought: bool
 ) -> list[Entitlement]:
     """List what a customer is entitled to, in the order of the codes: the union over all schemes in force (X-10).
 
@@ -114,7 +112,7 @@ def entitled(
     return [one for one in _entitlements(benefits, origins) if one.origins]
 
 
-def display_names(catalogue: Catalogue, scheme: str, rules: Ladder) -> dict[str, list[tuple[str, str]]]:
+def display_names(catalogue: Catalogue, scheme: str, rules: Rules) -> dict[str, list[tuple[str, str]]]:
     """Tell by class, in Chinese and English, all that whoever holds it is entitled to."""
     return {
         step.class_key: [
@@ -125,7 +123,7 @@ def display_names(catalogue: Catalogue, scheme: str, rules: Ladder) -> dict[str,
     }
 
 
-def _reached(rules: Ladder, class_key: str, held: str | None) -> bool:
+def _reached(rules: Rules, class_key: str, held: str | None) -> bool:
     """Tell whether a class stands at or below the one held; one that the rules do not know gives nothing."""
     return 0 <= rules.rank(class_key) <= rules.rank(held)
 

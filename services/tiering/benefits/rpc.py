@@ -19,7 +19,7 @@ from services.tiering.benefits import convert
 from services.tiering.benefits.domain import Catalogue, Entitlement, check, entitled, listed
 from services.tiering.benefits.repository import Catalogues
 from services.tiering.memberships.repository import classes_held
-from services.tiering.policies.domain import CATALOGUE, Ladder
+from services.tiering.policies.domain import CATALOGUE, Rules
 from services.tiering.policies.repository import Policies
 from services.tiering.spend.repository import spenders
 from shuke.tiering.v1 import benefits_pb2 as pb
@@ -83,17 +83,17 @@ class BenefitService:
         page, more = self._page(request, entitled(catalogue, rules, held, has_bought=has_bought), rules, call)
         return pb.ListEntitlementsResponse(entitlements=page, next_page_token=more)
 
-    def _rules(self, tx: Tx, catalogue: Catalogue, today: date) -> dict[str, Ladder]:
+    def _rules(self, tx: Tx, catalogue: Catalogue, today: date) -> dict[str, Rules]:
         """Read, by scheme of the catalogue, the rules in force."""
         schemes = {one.scheme for one in catalogue.classes}
         found = {scheme: self.policies.find(tx, scheme, today) for scheme in schemes}
-        return {scheme: policy.ladder for scheme, policy in found.items() if policy}
+        return {scheme: policy.rules for scheme, policy in found.items() if policy}
 
     def _page(
         self,
         request: pb.ListBenefitsRequest | pb.ListEntitlementsRequest,
         found: Sequence[Entitlement],
-        rules: Mapping[str, Ladder],
+        rules: Mapping[str, Rules],
         call: Call,
     ) -> tuple[list[pb.Entitlement], str]:
         size, cursor = page_size(request.page_size), self.pager.cursor(request)

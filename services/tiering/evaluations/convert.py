@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from chassis import names, wire
 from chassis.events import Change
+from chassis.money import Currency
 from services.tiering.evaluations.domain import Evaluation, Run
-from services.tiering.memberships.convert import Benefits, counts_to_proto, member_name
-from services.tiering.policies.domain import Ladder
+from services.tiering.memberships.convert import Benefits, counts_to_proto, display, member_name
+from services.tiering.policies.domain import Rules
+from services.tiering.scoring.domain import ClassRange
 from shuke.event.v1 import event_pb2
 from shuke.tiering.v1 import events_pb2
 from shuke.tiering.v1 import tiering_pb2 as pb
 
 
-def evaluation_to_proto(evaluation: Evaluation, ladder: Ladder, language: str) -> pb.Evaluation:
-    """Write a run; `ladder` is the one that it graded by."""
+def evaluation_to_proto(evaluation: Evaluation, rules: Rules, currency: Currency, language: str) -> pb.Evaluation:
+    """Write a run; `rules` are those that it graded by."""
     run, figures = evaluation.run, evaluation.figures
     return pb.Evaluation(
         name=evaluation.name,
@@ -26,7 +28,7 @@ def evaluation_to_proto(evaluation: Evaluation, ladder: Ladder, language: str) -
             for partition, position in sorted(evaluation.known_through.items())
         ],
         denominator=figures.denominator,
-        classes=counts_to_proto(ladder, figures.class_counts, language),
+        classes=counts_to_proto(rules, figures.class_counts, language),
         none_count=figures.none_count,
         up_count=figures.up_count,
         down_count=figures.down_count,
@@ -34,21 +36,37 @@ def evaluation_to_proto(evaluation: Evaluation, ladder: Ladder, language: str) -
         create_time=wire.timestamp(run.record_time),
         apply_time=wire.timestamp(evaluation.apply_time),
         revert_time=wire.timestamp(evaluation.revert_time),
+        class_ranges=[
+            range_to_proto(one, rules, currency, language)
+            for one in sorted(evaluation.class_ranges, key=lambda one: rules.rank(one.class_key))
+        ],
     )
 
 
-def membership_confirmed(run: Run, customer_id: str, class_key: str, ladder: Ladder, benefits: Benefits) -> Change:
+def range_to_proto(reached: ClassRange, rules: Rules, currency: Currency, language: str) -> pb.ClassRange:
+    """Write how far a class of a score reached."""
+    return pb.ClassRange(
+        class_key=reached.class_key,
+        display_name=display(rules, reached.class_key, language),
+        least_amount=wire.to_money(reached.least_amount, currency),
+        greatest_amount=wire.to_money(reached.greatest_amount, currency),
+        least_score=reached.least_score,
+        greatest_score=reached.greatest_score,
+    )
+
+
+def membership_confirmed(run: Run, customer_id: str, class_key: str, rules: Rules, benefits: Benefits) -> Change:
     """Tell that a run graded a customer and left the class as it was."""
     customer = names.name("customers", customer_id)
     event = events_pb2.MembershipConfirmed(
         customer=customer,
         scheme=names.name("schemes", run.scheme),
         class_key=class_key,
-        rank=ladder.rank(class_key) + 1,
+        rank=rules.rank(class_key) + 1,
         evaluation=names.name("evaluations", run.id),
         effective_time=wire.timestamp(run.effective_time),
     )
-    event.display_name.zh, event.display_name.en = ladder.display(class_key)
+    event.display_name.zh, event.display_name.en = rules.display(class_key)
     for zh, en in benefits.get(class_key, ()):
         event.benefits.add(zh=zh, en=en)
     return Change(member_name(run.scheme, customer_id), customer, event)

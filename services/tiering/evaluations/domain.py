@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from chassis import names
 from chassis.calendar import end_of_day
 from chassis.errors import FailedPrecondition, NotFound, Problems
-from services.tiering.policies.domain import NO_RANK, Ladder
+from services.tiering.policies.domain import NO_RANK, Ladder, Rules, Score
+from services.tiering.scoring.domain import ClassRange
 
 
 class EvaluationNotFound(NotFound):
@@ -67,10 +68,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run, the ladder that it grades by, and whether its movements are to take effect."""
+    """A run, the rules that it grades by, and whether its movements are to take effect."""
 
     run: Run
-    ladder: Ladder
+    rules: Ladder | Score
     applied: bool
 
 
@@ -87,7 +88,7 @@ class Figures:
     """What a run counted; `class_counts` and `none_count` add up to the denominator."""
 
     denominator: int
-    class_counts: tuple[tuple[str, int], ...]  # every class of the ladder, the lowest first
+    class_counts: tuple[tuple[str, int], ...]  # every class of the rules, the lowest first
     none_count: int
     up_count: int
     down_count: int
@@ -102,6 +103,7 @@ class Evaluation:
     revert_time: int | None  # when it was taken back
     known_through: Mapping[int, int]  # by partition, the position up to which the owner's events had been read
     figures: Figures
+    class_ranges: tuple[ClassRange, ...] = ()  # of a score: each class that somebody got
 
     @property
     def name(self) -> str:
@@ -122,7 +124,8 @@ def check_appliable(evaluation: Evaluation, newest: Evaluation | None) -> None:
 
 def check_same(evaluation: Evaluation, again: Evaluation) -> None:
     """Refuse to apply a run when grading its day again, by the policy in force now, does not give the same figures."""
-    if (evaluation.run.policy_version, evaluation.figures) != (again.run.policy_version, again.figures):
+    found, now = ((one.run.policy_version, one.figures, frozenset(one.class_ranges)) for one in (evaluation, again))
+    if found != now:
         raise EvaluationStale(name=evaluation.name)
 
 
@@ -134,21 +137,21 @@ def check_revertible(evaluation: Evaluation, newest: Evaluation | None) -> None:
         raise EvaluationNotNewest(name=evaluation.name, newest=newest.name)
 
 
-def figures(ladder: Ladder, outcomes: Mapping[Outcome, int]) -> Figures:
+def figures(rules: Rules, outcomes: Mapping[Outcome, int]) -> Figures:
     """Count a run from how many customers there are of each outcome.
 
-    Up and down are counted by rank. Whoever comes from no class, or from one that the ladder does not know, moves
+    Up and down are counted by rank. Whoever comes from no class, or from one that the rules do not know, moves
     neither up nor down; whoever loses every class moves down.
     """
     after, steps = Counter[str | None](), Counter[int]()
     for outcome, count in outcomes.items():
         after[outcome.to_class] += count
-        before = ladder.rank(outcome.from_class)
+        before = rules.rank(outcome.from_class)
         if before != NO_RANK:
-            steps[ladder.rank(outcome.to_class) - before] += count
+            steps[rules.rank(outcome.to_class) - before] += count
     return Figures(
         denominator=after.total(),
-        class_counts=tuple((step.class_key, after[step.class_key]) for step in ladder.classes),
+        class_counts=tuple((step.class_key, after[step.class_key]) for step in rules.classes),
         none_count=after[None],
         up_count=sum(count for step, count in steps.items() if step > 0),
         down_count=sum(count for step, count in steps.items() if step < 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +13,9 @@ import sqlalchemy as sa
 from chassis.database import Tx
 from services.tiering.evaluations.domain import Evaluation, Figures, Outcome, Run
 from services.tiering.evaluations.tables import EVALUATIONS, GRADES, MOVES, WORK
-from services.tiering.memberships.domain import Cause
+from services.tiering.memberships.domain import Cause, Movement
 from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN, STANDS
+from services.tiering.scoring.domain import ClassRange
 from services.tiering.spend.tables import SPENDERS
 from services.tiering.tables import CURSORS
 
@@ -40,38 +42,51 @@ def hold_cursors(tx: Tx, source: str) -> dict[int, int]:
 
 
 def find_first_moves(tx: Tx, run: Run, first_class: str) -> None:
-    """Find who has a sale by the run's day and not the class of the first purchase since then.
+    """Find who has a sale by the run's day and not the class of the first purchase since then: it begins then.
 
     It is the SQL of `memberships.domain.on_sale`.
     """
     same = sa.and_(MEMBERS.c.scheme == run.scheme, MEMBERS.c.customer_id == SPENDERS.c.customer_id)
-    unknown = MEMBERS.c.customer_id.is_(None)
+    ungraded = sa.or_(MEMBERS.c.customer_id.is_(None), MEMBERS.c.evaluation_id == NO_RUN)
+    corrected, recorded = MEMBERS.c.corrected_time, sa.literal(run.record_time)
     moves = (
         sa.select(
             sa.literal(run.scheme),
             SPENDERS.c.customer_id,
             SPENDERS.c.first_sale_time,
+            sa.case((corrected >= recorded, corrected + 1), else_=recorded),
             sa.literal(NO_RUN),
             sa.null(),
             sa.literal(first_class),
-            sa.case((unknown, Cause.FIRST_PURCHASE.value), else_=Cause.CORRECTION.value),
-            sa.literal(run.record_time),
-            sa.or_(unknown, MEMBERS.c.evaluation_id == NO_RUN),
+            sa.case(
+                (sa.and_(MEMBERS.c.began_time.is_(None), ungraded), Cause.FIRST_PURCHASE.value),
+                else_=Cause.CORRECTION.value,
+            ),
+            ungraded,
         )
         .select_from(SPENDERS.outerjoin(MEMBERS, same))
         .where(
-            SPENDERS.c.first_sale_date <= run.as_of, sa.or_(unknown, MEMBERS.c.began_time > SPENDERS.c.first_sale_time)
+            SPENDERS.c.first_sale_date <= run.as_of,
+            MEMBERS.c.began_time.is_distinct_from(SPENDERS.c.first_sale_time),
         )
     )
     tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), moves))
 
 
 def keep_grades(tx: Tx, grades: sa.Select[Any]) -> dict[Outcome, int]:
-    """Keep what a query of customer_id, from_class and to_class finds; answer how many customers each outcome has."""
-    tx.execute(sa.insert(GRADES).from_select(list(GRADES.c), grades))
+    """Keep what a query of columns of `run_grades` finds; answer how many customers each outcome has."""
+    tx.execute(sa.insert(GRADES).from_select(grades.selected_columns.keys(), grades))
     count = sa.func.count().label("customers")
     query = sa.select(GRADES.c.from_class, GRADES.c.to_class, count).group_by(GRADES.c.from_class, GRADES.c.to_class)
     return {Outcome(row.from_class, row.to_class): row.customers for row in tx.execute(query)}
+
+
+def class_ranges(tx: Tx) -> tuple[ClassRange, ...]:
+    """Read how far each class of a score reaches in the grades kept; of a ladder there is nothing to tell."""
+    amount, score = GRADES.c.amount, GRADES.c.score
+    ends = (sa.func.min(amount), sa.func.max(amount), sa.func.min(score), sa.func.max(score))
+    query = sa.select(GRADES.c.to_class, *ends).where(score.is_not(None)).group_by(GRADES.c.to_class)
+    return tuple(ClassRange(*row) for row in tx.execute(query))
 
 
 def find_moves(tx: Tx, run: Run, *, current: bool) -> None:
@@ -108,11 +123,11 @@ def _move(
         sa.literal(run.scheme),
         GRADES.c.customer_id,
         sa.literal(time),
+        sa.literal(run.record_time),
         sa.literal(run.id),
         from_class,
         to_class,
         sa.literal(Cause.EVALUATION.value),
-        sa.literal(run.record_time),
         sa.literal(current),
     )
 
@@ -179,6 +194,7 @@ def add(tx: Tx, evaluation: Evaluation) -> None:
         "revert_time": evaluation.revert_time,
         "known_through": json.dumps(evaluation.known_through),
         "class_counts": json.dumps(figures.class_counts),
+        "class_ranges": json.dumps([dataclasses.astuple(one) for one in evaluation.class_ranges]),
         "denominator": figures.denominator,
         "none_count": figures.none_count,
         "up_count": figures.up_count,
@@ -203,6 +219,21 @@ def find(tx: Tx, evaluation: str) -> Evaluation | None:
     return None if row is None else _evaluation(row)
 
 
+def behind(tx: Tx, movement: Movement) -> Evaluation | None:
+    """Find the run that decided by a movement, None for a first purchase. By `ix_evaluations_scheme`.
+
+    It is the run that made the movement. One that only put the customer back decided nothing at that time: then it is
+    the last run that did take effect there.
+    """
+    column = EVALUATIONS.c
+    same = (*_in_effect(movement.scheme), column.effective_time == movement.effective_time)
+    order = (sa.case((column.id == movement.evaluation, 0), else_=1), column.apply_time.desc(), column.id.desc())
+    if movement.evaluation is None:
+        return None
+    row = tx.execute(sa.select(EVALUATIONS).where(*same).order_by(*order).limit(1)).one_or_none()
+    return None if row is None else _evaluation(row)
+
+
 def list_runs(tx: Tx, scheme: str, *, before: str | None, limit: int) -> Sequence[Evaluation]:
     """List the runs of a scheme, the newest first: ids grow with time. By `ix_evaluations_scheme`."""
     query = sa.select(EVALUATIONS).where(EVALUATIONS.c.scheme == scheme)
@@ -216,4 +247,5 @@ def _evaluation(row: sa.Row[Any]) -> Evaluation:
     counts = tuple((key, count) for key, count in json.loads(row.class_counts))
     figures = Figures(row.denominator, counts, row.none_count, row.up_count, row.down_count)
     known = {int(partition): position for partition, position in json.loads(row.known_through).items()}
-    return Evaluation(run, row.apply_time, row.revert_time, known, figures)
+    ranges = tuple(ClassRange(*one) for one in json.loads(row.class_ranges))
+    return Evaluation(run, row.apply_time, row.revert_time, known, figures, ranges)

@@ -31,6 +31,7 @@ from services.tiering.evaluations import convert, repository
 from services.tiering.evaluations.domain import (
     Evaluation,
     EvaluationNotFound,
+    Outcome,
     Plan,
     Run,
     check_appliable,
@@ -40,12 +41,13 @@ from services.tiering.evaluations.domain import (
     effective_time,
     figures,
 )
-from services.tiering.grading.repository import grades
+from services.tiering.grading import repository as grading
 from services.tiering.memberships import repository as memberships
 from services.tiering.memberships.convert import Benefits, membership_changed, movement_to_proto
 from services.tiering.memberships.domain import Movement
-from services.tiering.policies.domain import Ladder
+from services.tiering.policies.domain import Ladder, Rules, Score
 from services.tiering.policies.repository import Policies
+from services.tiering.scoring import repository as scoring
 from shuke.tiering.v1 import tiering_pb2 as pb
 
 KIND = "evaluation"
@@ -83,6 +85,7 @@ class EvaluationService:
         self.operations = operations
         self.policies = policies
         self.zone = chain.zone_info
+        self.money = chain.money
         self.pager = pager
 
     def RunEvaluation(self, request: pb.RunEvaluationRequest, call: Call) -> operations_pb2.Operation:
@@ -162,7 +165,7 @@ class EvaluationService:
 
     def _to_proto(self, tx: Tx, evaluation: Evaluation, call: Call) -> pb.Evaluation:
         policy = self.policies.version(tx, evaluation.run.scheme, evaluation.run.policy_version)
-        return convert.evaluation_to_proto(evaluation, policy.ladder, call.language)
+        return convert.evaluation_to_proto(evaluation, policy.rules, self.money, call.language)
 
 
 def progress(scheme: str, as_of: date, stage: Metadata.Stage.ValueType, done: int = 0, total: int = 0) -> Metadata:
@@ -181,11 +184,11 @@ def reporter(running: Running, scheme: str, as_of: date) -> Report:
     return report
 
 
-def changed(movements: Generator[list[Movement], None, None], ladder: Ladder, benefits: Benefits) -> Changes:
+def changed(movements: Generator[list[Movement], None, None], rules: Rules, benefits: Benefits) -> Changes:
     """Tell of movements, a chunk at a time."""
     with closing(movements) as chunks:
         for chunk in chunks:
-            yield [membership_changed(movement, ladder, benefits) for movement in chunk]
+            yield [membership_changed(movement, rules, benefits) for movement in chunk]
 
 
 class EvaluationJob:
@@ -211,6 +214,7 @@ class EvaluationJob:
         self.policies = policies
         self.catalogues = catalogues
         self.zone = chain.zone_info
+        self.money = chain.money
         self.consumer = consumer
         self.feed = feed
 
@@ -226,12 +230,16 @@ class EvaluationJob:
         return self._revert(revert, running)
 
     def _run(self, request: pb.RunEvaluationRequest, running: Running) -> pb.Evaluation:
-        report = reporter(running, names.identity(request.scheme), wire.read_date(Problems(), "as_of", request.as_of))
+        scheme, as_of = names.identity(request.scheme), wire.read_date(Problems(), "as_of", request.as_of)
+        report = reporter(running, scheme, as_of)
         # The run has the operation's own id, so that doing the operation again does not make a second run.
         evaluation_id = names.identity(running.name).partition("-")[2]
 
         def work(tx: Tx, now: int, new_id: NewId) -> Evaluation:
-            evaluation = self._grade(tx, self._plan(tx, evaluation_id, request, now), new_id, report)
+            policy = self.policies.in_force(tx, scheme, as_of)
+            run = Run(evaluation_id, scheme, as_of, policy.version, effective_time(as_of, self.zone), now)
+            applied = not request.HasField("apply") or request.apply
+            evaluation = self._grade(tx, Plan(run, policy.rules, applied), new_id, report)
             repository.add(tx, evaluation)
             return evaluation
 
@@ -253,7 +261,7 @@ class EvaluationJob:
             check_appliable(existing(tx, request.name), repository.newest(tx, run.scheme))
             policy = self.policies.in_force(tx, run.scheme, run.as_of)
             again = replace(run, policy_version=policy.version, record_time=now)
-            evaluation = self._grade(tx, Plan(again, policy.ladder, applied=True), new_id, report)
+            evaluation = self._grade(tx, Plan(again, policy.rules, applied=True), new_id, report)
             check_same(found, evaluation)
             applied = replace(evaluation, run=run)
             repository.save(tx, applied)
@@ -277,11 +285,8 @@ class EvaluationJob:
             memberships.revert(tx, run.scheme, run.id, run.effective_time, now)
             # What holds at present rests on the run unless one of a later day is in effect.
             if repository.next_run(tx, run) is None:
-                ladder, back = (
-                    self.policies.version(tx, run.scheme, run.policy_version).ladder,
-                    memberships.back(run.id),
-                )
-                told = changed(memberships.stream(tx, back), ladder, self._benefits(tx, run, ladder, now))
+                rules, back = self.policies.version(tx, run.scheme, run.policy_version).rules, memberships.back(run.id)
+                told = changed(memberships.stream(tx, back), rules, self._benefits(tx, run, rules, now))
                 self._tell(tx, told, repository.count(tx, back), now, new_id, report)
             reverted = replace(found, revert_time=now)
             repository.save(tx, reverted)
@@ -299,7 +304,7 @@ class EvaluationJob:
             report(Metadata.DONE, handled, handled)
         with self.database.read() as tx:
             policy = self.policies.version(tx, run.scheme, run.policy_version)
-        return convert.evaluation_to_proto(evaluation, policy.ladder, LANGUAGE)
+        return convert.evaluation_to_proto(evaluation, policy.rules, self.money, LANGUAGE)
 
     def _read_events(self, report: Report) -> None:
         """Wait until all that the owner had recorded when the job began is in; help the consumer along."""
@@ -319,38 +324,39 @@ class EvaluationJob:
             if not self.consumer.poll(self.feed):
                 time.sleep(PAUSE)
 
-    def _plan(self, tx: Tx, evaluation_id: str, request: pb.RunEvaluationRequest, now: int) -> Plan:
-        as_of = wire.read_date(Problems(), "as_of", request.as_of)
-        policy = self.policies.in_force(tx, names.identity(request.scheme), as_of)
-        run = Run(evaluation_id, policy.scheme, as_of, policy.version, effective_time(as_of, self.zone), now)
-        return Plan(run, policy.ladder, applied=not request.HasField("apply") or request.apply)
-
     def _grade(self, tx: Tx, plan: Plan, new_id: NewId, report: Report) -> Evaluation:
         """Grade and apply in one transaction, during which no event comes in."""
-        run, ladder = plan.run, plan.ladder
+        run, rules = plan.run, plan.rules
         known_through = repository.hold_cursors(tx, self.consumer.source)
         with repository.workspace(tx):
             trial = tx.begin_nested()
-            if ladder.first_class:
-                repository.find_first_moves(tx, run, ladder.first_class)
+            if rules.first_class:
+                repository.find_first_moves(tx, run, rules.first_class)
                 memberships.add_all(tx, repository.moves(None))
-            held = memberships.held(run.scheme, run.effective_time)
-            outcomes = repository.keep_grades(tx, grades(ladder, run.as_of, held))
+            counted = figures(rules, self._outcomes(tx, run, rules))
             apply_time = run.record_time if plan.applied else None
-            evaluation = Evaluation(run, apply_time, None, known_through, figures(ladder, outcomes))
+            evaluation = Evaluation(run, apply_time, None, known_through, counted, repository.class_ranges(tx))
             if plan.applied:
                 current = self._move(tx, run)
-                self._announce(tx, evaluation, ladder, new_id, report, current=current)
+                self._announce(tx, evaluation, rules, new_id, report, current=current)
                 trial.commit()
             else:
                 trial.rollback()
         return evaluation
 
-    def _move(self, tx: Tx, run: Run) -> bool:
-        """Let everybody move; answer whether the run is of the present.
+    def _outcomes(self, tx: Tx, run: Run, rules: Ladder | Score) -> dict[Outcome, int]:
+        """Grade everybody, each kind of rules in its own way."""
+        held = memberships.held(run.scheme, run.effective_time)
+        match rules:
+            case Ladder():
+                query = grading.grades(rules, run.as_of, held)
+            case Score():
+                placed = scoring.places(rules, run.as_of, grading.sums(rules, run.as_of))
+                query = scoring.grades(placed, run.as_of, held)
+        return repository.keep_grades(tx, query)
 
-        One of an earlier day than the last run's changes the past alone.
-        """
+    def _move(self, tx: Tx, run: Run) -> bool:
+        """Let everybody move; answer whether the run is of the present. An earlier day's changes the past alone."""
         later = repository.next_run(tx, run)
         if later is not None:
             repository.find_moves_back(tx, run, later, memberships.held(run.scheme, later))
@@ -361,30 +367,27 @@ class EvaluationJob:
         return later is None
 
     def _announce(
-        self, tx: Tx, evaluation: Evaluation, ladder: Ladder, new_id: NewId, report: Report, *, current: bool
+        self, tx: Tx, evaluation: Evaluation, rules: Rules, new_id: NewId, report: Report, *, current: bool
     ) -> None:
         """Tell whose class changed and, where the run is of the present, whose was confirmed; then of the run."""
         run = evaluation.run
-        benefits = self._benefits(tx, run, ladder, run.record_time)
+        benefits = self._benefits(tx, run, rules, run.record_time)
         moved, confirmed = repository.current_moves(), repository.confirmed()
         total = repository.count(tx, moved) + (repository.count(tx, confirmed) if current else 0)
 
         def changes() -> Changes:
-            yield from changed(memberships.stream(tx, moved), ladder, benefits)
+            yield from changed(memberships.stream(tx, moved), rules, benefits)
             if current:
                 with closing(memberships.chunks(tx, confirmed)) as chunks:
                     for rows in chunks:
-                        yield [
-                            convert.membership_confirmed(run, row.customer_id, row.to_class, ladder, benefits)
-                            for row in rows
-                        ]
+                        kept = ((row.customer_id, row.to_class) for row in rows)
+                        yield [convert.membership_confirmed(run, who, key, rules, benefits) for who, key in kept]
 
         self._tell(tx, changes(), total, run.record_time, new_id, report)
         self.log.add(tx, [convert.evaluation_completed(evaluation)], run.record_time, new_id)
 
-    def _benefits(self, tx: Tx, run: Run, ladder: Ladder, now: int) -> Benefits:
-        catalogue = self.catalogues.in_force(tx, day_of(now, self.zone)).catalogue
-        return display_names(catalogue, run.scheme, ladder)
+    def _benefits(self, tx: Tx, run: Run, rules: Rules, now: int) -> Benefits:
+        return display_names(self.catalogues.in_force(tx, day_of(now, self.zone)).catalogue, run.scheme, rules)
 
     def _tell(self, tx: Tx, told: Changes, total: int, now: int, new_id: NewId, report: Report) -> None:
         done = 0

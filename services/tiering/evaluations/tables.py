@@ -22,6 +22,8 @@ EVALUATIONS = sa.Table(
     # Positions that had been read, by partition, and customers per class, the lowest class first: JSON.
     sa.Column("known_through", sa.Text, nullable=False),
     sa.Column("class_counts", sa.Text, nullable=False),
+    # Of a score, how far each class reached: JSON.
+    sa.Column("class_ranges", sa.Text, nullable=False),
     sa.Column("denominator", sa.BigInteger, nullable=False),
     sa.Column("none_count", sa.BigInteger, nullable=False),
     sa.Column("up_count", sa.BigInteger, nullable=False),
@@ -37,6 +39,9 @@ GRADES = sa.Table(
     sa.Column("customer_id", Text, nullable=False),
     sa.Column("from_class", Text),
     sa.Column("to_class", Text),
+    # Of a score.
+    sa.Column("amount", sa.BigInteger),
+    sa.Column("score", sa.BigInteger),
     prefixes=["TEMPORARY"],
 )
 MOVES = sa.Table(

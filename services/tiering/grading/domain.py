@@ -3,6 +3,7 @@
 All functions take a ladder that passed `policies.domain.check` and a day, `as_of`, whose end is the moment graded.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -73,9 +74,17 @@ def highest(ladder: Ladder, metrics: Metrics, as_of: date, held: int) -> int:
 
 def can_have(step: LadderClass, metrics: Metrics, as_of: date, *, held_so_high: bool) -> bool:
     """Tell whether a customer with a sale enters a class, or keeps it while holding it or a higher one."""
-    enters = all(holds(condition, metrics, as_of) for condition in step.entry)
-    keeps = held_so_high and all(holds(condition, metrics, as_of) for condition in step.keep or step.entry)
-    return enters or keeps
+    return enters(step, metrics, as_of) or (held_so_high and keeps(step, metrics, as_of))
+
+
+def enters(step: LadderClass, metrics: Metrics, as_of: date) -> bool:
+    """Tell whether a customer with a sale meets what entering a class asks for."""
+    return all(holds(condition, metrics, as_of) for condition in step.entry)
+
+
+def keeps(step: LadderClass, metrics: Metrics, as_of: date) -> bool:
+    """Tell whether a customer with a sale who holds a class, or a higher one, meets what keeping it asks for."""
+    return all(holds(condition, metrics, as_of) for condition in step.keep or step.entry)
 
 
 def holds(condition: Condition, metrics: Metrics, as_of: date) -> bool:
@@ -109,7 +118,11 @@ def progress(ladder: Ladder, metrics: Metrics, as_of: date, earned_class: str | 
     Empty, too, where the class above is that of the first purchase: a sale is all that it asks for.
     """
     above = next_class(ladder, earned_class)
-    conditions = above.entry if above else ()
+    return measured(above.entry if above else (), metrics, as_of)
+
+
+def measured(conditions: Iterable[Condition], metrics: Metrics, as_of: date) -> tuple[Progress, ...]:
+    """Compare the figures with each condition."""
     return tuple(
         Progress(condition.metric, metrics.value(condition.metric, as_of), condition.at_least)
         for condition in conditions

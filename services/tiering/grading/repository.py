@@ -10,23 +10,33 @@ import sqlalchemy as sa
 
 from chassis.database import Tx
 from services.tiering.grading.domain import Metrics
-from services.tiering.policies.domain import Condition, Demotion, Ladder, LadderClass, Metric, window_start
+from services.tiering.policies.domain import (
+    Condition,
+    Demotion,
+    Ladder,
+    LadderClass,
+    Metric,
+    RefundCountsAt,
+    Rules,
+    Score,
+    window_start,
+)
 from services.tiering.spend.tables import DAYS, SPENDERS
 
 
-def metrics(tx: Tx, customer: str, ladder: Ladder, as_of: date) -> Metrics | None:
+def metrics(tx: Tx, customer: str, rules: Rules, as_of: date) -> Metrics | None:
     """Read one customer's figures as of a day; None without an entry. By the primary keys."""
     mine = SPENDERS.c.customer_id == customer
     first = tx.execute(sa.select(SPENDERS.c.first_sale_date).where(mine)).one_or_none()
     if first is None:
         return None
-    sums = tx.execute(_sums(ladder, as_of).where(DAYS.c.customer_id == customer)).mappings().one()
+    found = tx.execute(_sums(rules, as_of, frozenset(Metric)).where(DAYS.c.customer_id == customer)).mappings().one()
     day = first.first_sale_date
     return Metrics(
-        net_spend=sums[Metric.NET_SPEND],
-        profit=sums[Metric.PROFIT],
-        purchase_count=sums[Metric.PURCHASE_COUNT],
-        active_days=sums[Metric.ACTIVE_DAYS],
+        net_spend=found[Metric.NET_SPEND],
+        profit=found[Metric.PROFIT],
+        purchase_count=found[Metric.PURCHASE_COUNT],
+        active_days=found[Metric.ACTIVE_DAYS],
         first_date=day if day is not None and day <= as_of else None,
     )
 
@@ -37,8 +47,8 @@ def grades(ladder: Ladder, as_of: date, held: sa.Subquery) -> sa.Select[Any]:
     `held` holds customer_id and to_class, the class effective at the end of the day, for those who have one.
     It is the SQL of `grading.domain.graded`.
     """
-    sums = _sums(ladder, as_of).add_columns(DAYS.c.customer_id).group_by(DAYS.c.customer_id).subquery("sums")
-    tables = SPENDERS.outerjoin(sums, sums.c.customer_id == SPENDERS.c.customer_id).outerjoin(
+    found = sums(ladder, as_of)
+    tables = SPENDERS.outerjoin(found, found.c.customer_id == SPENDERS.c.customer_id).outerjoin(
         held, held.c.customer_id == SPENDERS.c.customer_id
     )
     has_sale = sa.and_(SPENDERS.c.first_sale_date.is_not(None), SPENDERS.c.first_sale_date <= as_of)
@@ -51,7 +61,7 @@ def grades(ladder: Ladder, as_of: date, held: sa.Subquery) -> sa.Select[Any]:
             if condition.at_least > longest:
                 return sa.false()
             return SPENDERS.c.first_sale_date <= as_of - timedelta(days=condition.at_least)
-        return sa.func.coalesce(sums.c[condition.metric], 0) >= condition.at_least
+        return sa.func.coalesce(found.c[condition.metric], 0) >= condition.at_least
 
     def all_hold(conditions: Sequence[Condition]) -> sa.ColumnElement[bool]:
         return sa.and_(sa.true(), *map(holds, conditions))
@@ -71,20 +81,31 @@ def grades(ladder: Ladder, as_of: date, held: sa.Subquery) -> sa.Select[Any]:
     )
 
 
-def _sums(ladder: Ladder, as_of: date) -> sa.Select[Any]:
-    """Sum the days of a ladder's window up: a column for each figure, named as its metric."""
+def sums(rules: Ladder | Score, as_of: date) -> sa.Subquery:
+    """Sum up for all customers what the rules measure: rows of customer_id and a column for each metric but tenure."""
+    query = _sums(rules, as_of, rules.metrics).add_columns(DAYS.c.customer_id)
+    return query.group_by(DAYS.c.customer_id).subquery("sums")
+
+
+def _sums(rules: Rules, as_of: date, wanted: frozenset[Metric]) -> sa.Select[Any]:
+    """Sum the days of a window up: a column, named as its metric, for each figure that is wanted.
+
+    Only days have figures: tenure is not among them.
+    """
     day = DAYS.c
+    at_sale = rules.refund_counts_at is RefundCountsAt.SALE_TIME
+    refunds, refunds_profit = (day.returns, day.returns_profit) if at_sale else (day.refunds, day.refunds_profit)
     figures: dict[Metric, sa.ColumnElement[int]] = {
-        Metric.NET_SPEND: day.sales - day.refunds,
-        Metric.PROFIT: day.sales_profit - day.refunds_profit,
-        Metric.PURCHASE_COUNT: day.purchase_count,
+        Metric.NET_SPEND: _total(day.sales - refunds),
+        Metric.PROFIT: _total(day.sales_profit - refunds_profit),
+        Metric.PURCHASE_COUNT: _total(day.purchase_count),
+        # A day with sales of two kinds is one day.
+        Metric.ACTIVE_DAYS: sa.func.count(sa.distinct(sa.case((day.purchase_count > 0, day.business_date)))),
     }
-    sums: list[sa.Label[Any]] = [
-        sa.cast(sa.func.coalesce(sa.func.sum(figure), 0), sa.BigInteger).label(metric)
-        for metric, figure in figures.items()
-    ]
-    # A day with sales of two kinds is one day.
-    days = sa.func.count(sa.distinct(sa.case((day.purchase_count > 0, day.business_date))))
-    return sa.select(*sums, days.label(Metric.ACTIVE_DAYS)).where(
-        day.business_date >= window_start(ladder, as_of), day.business_date <= as_of
-    )
+    columns: list[sa.Label[Any]] = [figure.label(metric) for metric, figure in figures.items() if metric in wanted]
+    query = sa.select(*columns).where(day.business_date >= window_start(rules, as_of), day.business_date <= as_of)
+    return query.where(day.kind.in_(rules.kinds)) if rules.kinds else query
+
+
+def _total(amounts: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    return sa.cast(sa.func.coalesce(sa.func.sum(amounts), 0), sa.BigInteger)

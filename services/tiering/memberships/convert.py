@@ -9,7 +9,7 @@ from chassis.events import Change
 from chassis.money import Currency
 from services.tiering.grading.domain import Progress
 from services.tiering.memberships.domain import Membership, Movement, Standing
-from services.tiering.policies.domain import Ladder, PolicyVersion
+from services.tiering.policies.domain import PolicyVersion, Rules
 from shuke.tiering.v1 import events_pb2, policies_pb2
 from shuke.tiering.v1 import tiering_pb2 as pb
 
@@ -22,9 +22,9 @@ def member_name(scheme: str, customer: str) -> str:
     return f"schemes/{scheme}/members/{customer}"
 
 
-def display(ladder: Ladder, class_key: str | None, language: str) -> str:
+def display(rules: Rules, class_key: str | None, language: str) -> str:
     """Tell what a class is called in a language."""
-    zh, en = ladder.display(class_key)
+    zh, en = rules.display(class_key)
     return en if language == "en" else zh
 
 
@@ -34,7 +34,7 @@ def membership_to_proto(member: Membership, policy: PolicyVersion, currency: Cur
         name=member_name(member.scheme, member.customer),
         customer=names.name("customers", member.customer),
         effective_class=member.effective_class or "",
-        effective_display_name=display(policy.ladder, member.effective_class, language),
+        effective_display_name=display(policy.rules, member.effective_class, language),
         since_time=wire.timestamp(member.since_time),
         earned_class=member.earned_class or "",
         next_class=member.next_class or "",
@@ -43,13 +43,13 @@ def membership_to_proto(member: Membership, policy: PolicyVersion, currency: Cur
     )
 
 
-def member_to_proto(scheme: str, customer: str, standing: Standing, ladder: Ladder, language: str) -> pb.Membership:
+def member_to_proto(scheme: str, customer: str, standing: Standing, rules: Rules, language: str) -> pb.Membership:
     """Write who holds which class, without figures."""
     return pb.Membership(
         name=member_name(scheme, customer),
         customer=names.name("customers", customer),
         effective_class=standing.class_key or "",
-        effective_display_name=display(ladder, standing.class_key, language),
+        effective_display_name=display(rules, standing.class_key, language),
         since_time=wire.timestamp(standing.since_time),
     )
 
@@ -86,15 +86,15 @@ def movement_to_proto(movement: Movement) -> pb.Movement:
     )
 
 
-def counts_to_proto(ladder: Ladder, counts: Iterable[tuple[str, int]], language: str) -> list[pb.ClassCount]:
+def counts_to_proto(rules: Rules, counts: Iterable[tuple[str, int]], language: str) -> list[pb.ClassCount]:
     """Write how many customers there are in each class."""
     return [
-        pb.ClassCount(class_key=class_key, display_name=display(ladder, class_key, language), count=count)
+        pb.ClassCount(class_key=class_key, display_name=display(rules, class_key, language), count=count)
         for class_key, count in counts
     ]
 
 
-def membership_changed(movement: Movement, ladder: Ladder, benefits: Benefits) -> Change:
+def membership_changed(movement: Movement, rules: Rules, benefits: Benefits) -> Change:
     """Tell that the class that a customer holds changed, or since when."""
     customer = names.name("customers", movement.customer)
     event = events_pb2.MembershipChanged(
@@ -105,11 +105,11 @@ def membership_changed(movement: Movement, ladder: Ladder, benefits: Benefits) -
         cause=pb.Movement.Cause.Value(movement.cause),
         evaluation=names.name("evaluations", movement.evaluation),
         effective_time=wire.timestamp(movement.effective_time),
-        from_rank=ladder.rank(movement.from_class) + 1,
-        to_rank=ladder.rank(movement.to_class) + 1,
+        from_rank=rules.rank(movement.from_class) + 1,
+        to_rank=rules.rank(movement.to_class) + 1,
     )
     if movement.to_class:
-        event.to_display_name.zh, event.to_display_name.en = ladder.display(movement.to_class)
+        event.to_display_name.zh, event.to_display_name.en = rules.display(movement.to_class)
         for zh, en in benefits.get(movement.to_class, ()):
             event.to_benefits.add(zh=zh, en=en)
     return Change(member_name(movement.scheme, movement.customer), customer, event)

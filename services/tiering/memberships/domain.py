@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from chassis.errors import NotFound
 from services.tiering.grading.domain import Metrics, Progress, earned, next_class, progress
-from services.tiering.policies.domain import Ladder
+from services.tiering.policies.domain import Ladder, Score
 
 
 class MembershipNotFound(NotFound):
@@ -48,49 +48,71 @@ class Standing:
 
     class_key: str | None  # None for no class
     since_time: int  # effective time of the movement that decides
-    began_time: int  # earliest effective time of all movements
+    began_time: int | None  # since when the first class holds, by the last correction; None where it never began
+    corrected_time: int | None  # record time of the last movement that no run made; None without one
     graded: bool  # whether a run made the movement that decides
 
 
 def on_sale(
-    scheme: str, customer: str, first_class: str | None, began: int | None, first_sale_time: int, now: int
+    scheme: str,
+    customer: str,
+    first_class: str | None,
+    standing: Standing | None,
+    first_sale_time: int | None,
+    now: int,
 ) -> Movement | None:
-    """Give the class of the first purchase, or begin it earlier; None when nothing changes.
+    """Let the first class begin with the first sale; None when nothing changes.
 
-    `first_sale_time` is the business time of the customer's earliest sale known by now, with any total, and `began` the
-    earliest effective time of the customer's movements in the scheme, None without one. The sale that has just arrived
-    need not be the earliest: sales arrive in any order, and all orders lead to the same classes.
+    `first_sale_time` is the business time of the customer's earliest sale that counts as known by now, with any total,
+    and None without one; `standing` is None for a customer without a movement in the scheme. Sales may arrive in any
+    order and be taken away again, and all orders lead to the same. Each movement is recorded later than the one before.
     """
-    if first_class is None or (began is not None and began <= first_sale_time):
+    began = standing.began_time if standing else None
+    graded = standing is not None and standing.graded
+    if first_class is not None and first_sale_time is not None:
+        from_class, to_class, effective_time = None, first_class, first_sale_time
+    elif standing is not None and began is not None:
+        # It is taken back as of when it was said to have begun.
+        from_class, to_class, effective_time = None if graded else standing.class_key, None, began
+    else:
         return None
+    if to_class is not None and effective_time == began:
+        return None
+    corrected = standing.corrected_time if standing else None
     return Movement(
         scheme=scheme,
         customer=customer,
-        from_class=None,
-        to_class=first_class,
-        cause=Cause.FIRST_PURCHASE if began is None else Cause.CORRECTION,
-        effective_time=first_sale_time,
-        record_time=now,
+        from_class=from_class,
+        to_class=to_class,
+        cause=Cause.FIRST_PURCHASE if began is None and not graded else Cause.CORRECTION,
+        effective_time=effective_time,
+        record_time=now if corrected is None else max(now, corrected + 1),
     )
 
 
 def deciding(movements: Iterable[Movement], time: int) -> Movement | None:
     """Find, among one customer's movements in one scheme, the one that decides the class at a time, as known now.
 
-    Only movements with effective_time <= time count. Among them
-      1. if runs made any, the one with the greatest (effective_time, record_time, evaluation) decides;
-      2. otherwise the one with the smallest (effective_time, record_time): the first purchase, as corrected.
+      1. Of the movements of runs with effective_time <= time, if any, the one with the greatest (effective_time,
+         record_time, evaluation) decides. Of a run that was reverted none counts any more, nor does the movement that
+         reverts it: that one tells how the customer came back.
+      2. Otherwise the one recorded last of those that no run made does, once it is effective: they are corrections of
+         one fact, when the first class began, or that it never did.
     So a first purchase never outranks a run: not when it is recorded late, and not when it takes effect after the run,
-    as for a sale made after midnight that still counts on the business date before. Of a run that was reverted nothing
-    counts any more, the reverting movement included: that one tells how the customer came back.
+    as for a sale made after midnight that still counts on the business date before.
     """
     known = list(movements)
-    reverted = {movement.evaluation for movement in known if movement.cause is Cause.REVERT}
-    effective = [one for one in known if one.effective_time <= time and one.evaluation not in reverted]
-    of_runs = [movement for movement in effective if movement.cause is Cause.EVALUATION]
+    reverted = {one.evaluation for one in known if one.cause is Cause.REVERT}
+    of_runs = [
+        one
+        for one in known
+        if one.cause is Cause.EVALUATION and one.effective_time <= time and one.evaluation not in reverted
+    ]
     if of_runs:
         return max(of_runs, key=lambda one: (one.effective_time, one.record_time, one.evaluation or ""))
-    return min(effective, key=lambda one: (one.effective_time, one.record_time), default=None)
+    corrections = [one for one in known if one.evaluation is None]
+    last = max(corrections, key=lambda one: one.record_time, default=None)
+    return last if last and last.effective_time <= time else None
 
 
 def class_at(movements: Iterable[Movement], time: int) -> str | None:
@@ -107,7 +129,7 @@ class Membership:
     customer: str
     effective_class: str | None
     since_time: int | None  # when the effective class began; None without one
-    earned_class: str | None  # what the figures of today would give
+    earned_class: str | None  # what the figures of today would give; None by a score, where it takes everybody's
     next_class: str | None  # above the earned one; None at the top
     progress: tuple[Progress, ...]  # towards the next class
 
@@ -116,22 +138,25 @@ def membership(
     scheme: str,
     customer: str,
     movements: Iterable[Movement],
-    ladder: Ladder,
+    rules: Ladder | Score,
     metrics: Metrics,
     today: date,
     now: int,
 ) -> Membership:
-    """Tell a customer's place from its movements, the ladder in force today and the figures as of today."""
+    """Tell a customer's place from its movements, the rules in force today and the figures as of today."""
     decided = deciding(movements, now)
     effective_class = decided.to_class if decided else None
-    earned_class = earned(ladder, metrics, today)
-    above = next_class(ladder, earned_class)
+    since_time = decided.effective_time if decided and effective_class else None
+    if isinstance(rules, Score):
+        return Membership(scheme, customer, effective_class, since_time, None, None, ())
+    earned_class = earned(rules, metrics, today)
+    above = next_class(rules, earned_class)
     return Membership(
         scheme=scheme,
         customer=customer,
         effective_class=effective_class,
-        since_time=decided.effective_time if decided and effective_class else None,
+        since_time=since_time,
         earned_class=earned_class,
         next_class=above.class_key if above else None,
-        progress=progress(ladder, metrics, today, earned_class),
+        progress=progress(rules, metrics, today, earned_class),
     )

@@ -13,6 +13,8 @@ from services.tiering.memberships.domain import Cause, Movement, Standing
 from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN, OF_RUN, STANDS
 
 CHUNK = 2000
+# What members have of the movement that decides.
+DECIDED = ("class_key", "since_time", "record_time", "evaluation_id")
 
 
 def standings(tx: Tx, scheme: str, customers: Iterable[str]) -> dict[str, Standing]:
@@ -44,7 +46,8 @@ def add(tx: Tx, movements: Sequence[Movement]) -> None:
             "since_time": row["effective_time"],
             "record_time": row["record_time"],
             "evaluation_id": row["evaluation_id"],
-            "began_time": row["effective_time"],
+            "began_time": row["effective_time"] if row["evaluation_id"] == NO_RUN and row["to_class"] else None,
+            "corrected_time": row["record_time"] if row["evaluation_id"] == NO_RUN else None,
         }
         for row in sorted(rows, key=lambda row: (row["scheme"], row["customer_id"]))
     ]
@@ -56,9 +59,11 @@ def add_all(tx: Tx, moves: sa.Select[Any]) -> None:
     new = moves.subquery("moves").c
     columns = [new[column.name] for column in MOVEMENTS.c]
     tx.execute(sa.insert(MOVEMENTS).from_select(list(MOVEMENTS.c), sa.select(*columns)))
+    correction = new.evaluation_id == NO_RUN
     state = sa.select(
-        *(new.scheme, new.customer_id, new.to_class, new.effective_time),
-        *(new.record_time, new.evaluation_id, new.effective_time.label("began_time")),
+        *(new.scheme, new.customer_id, new.to_class, new.effective_time, new.record_time, new.evaluation_id),
+        sa.case((sa.and_(correction, new.to_class.is_not(None)), new.effective_time)).label("began_time"),
+        sa.case((correction, new.record_time)).label("corrected_time"),
     ).where(new.customer_id.is_not(None))  # SQLite needs some condition here, or it reads ON CONFLICT as a join's ON.
     tx.execute(_follow(tx, state))
 
@@ -85,23 +90,20 @@ def _follow(tx: Tx, moves: sa.Select[Any] | None = None) -> sa.Insert:
     later = sa.tuple_(new.since_time, new.record_time, new.evaluation_id) > sa.tuple_(
         old.since_time, old.record_time, old.evaluation_id
     )
-    # A movement of a run outranks all others; those others are added only when they begin earlier than all before.
+    # A movement of a run outranks all others; of those others the one that is added is the one recorded last.
     decides = sa.or_(old.evaluation_id == NO_RUN, sa.and_(new.evaluation_id != NO_RUN, later))
-    changed = {
-        name: sa.case((decides, new[name]), else_=old[name])
-        for name in ("class_key", "since_time", "record_time", "evaluation_id")
-    }
-    changed["began_time"] = sa.case((new.began_time < old.began_time, new.began_time), else_=old.began_time)
+    changed = {name: sa.case((decides, new[name]), else_=old[name]) for name in DECIDED}
+    for name in ("began_time", "corrected_time"):
+        changed[name] = sa.case((new.evaluation_id == NO_RUN, new[name]), else_=old[name])
     return statement.on_conflict_do_update(index_elements=["scheme", "customer_id"], set_=changed)
 
 
-# The movement that decides comes first: the SQL of `domain.deciding`.
+# Of a member's movements, as `domain.deciding` has it: what counts, and the one that decides before all others.
 OF_A_RUN = MOVEMENTS.c.evaluation_id != NO_RUN
+COUNTS = sa.and_(STANDS, sa.or_(OF_A_RUN, MOVEMENTS.c.record_time == MEMBERS.c.corrected_time))
 DECIDING = (
-    sa.case((OF_A_RUN, 0), else_=1),
-    sa.case((OF_A_RUN, -MOVEMENTS.c.effective_time), else_=MOVEMENTS.c.effective_time),
-    sa.case((OF_A_RUN, -MOVEMENTS.c.record_time), else_=MOVEMENTS.c.record_time),
-    MOVEMENTS.c.evaluation_id.desc(),
+    OF_A_RUN.desc(),
+    *(MOVEMENTS.c[name].desc() for name in ("effective_time", "record_time", "evaluation_id")),
 )
 
 
@@ -109,12 +111,12 @@ def held(scheme: str, time: int) -> sa.Subquery:
     """Find for all members the class that holds at a time: rows of customer_id and to_class, NULL for none.
 
     It is the SQL of `domain.class_at`. What decides at present decides at the time too, where it is effective by then.
-    Before a first purchase nothing is; only before the latest run does one have to look for what came earlier. By the
-    primary keys.
+    Before a first purchase nothing is; only before the latest run does one have to look for what came earlier: a run,
+    or else the last correction. By the primary keys.
     """
     column, member = MOVEMENTS.c, MEMBERS.c
     mine = (column.scheme == scheme, column.customer_id == member.customer_id, column.effective_time <= time)
-    earlier = sa.select(column.to_class).where(*mine, STANDS).order_by(*DECIDING).limit(1).scalar_subquery()
+    earlier = sa.select(column.to_class).where(*mine, COUNTS).order_by(*DECIDING).limit(1).scalar_subquery()
     to_class = sa.case(
         (member.since_time <= time, member.class_key), (member.evaluation_id == NO_RUN, sa.null()), else_=earlier
     )
@@ -126,40 +128,44 @@ def revert(tx: Tx, scheme: str, evaluation: str, effective_time: int, now: int) 
 
     `effective_time` is the run's own: from then on the classes hold that held without it.
     """
-    made, column = MOVEMENTS.alias("made"), MOVEMENTS.c
-    mine = (column.scheme == scheme, column.customer_id == made.c.customer_id, column.effective_time <= effective_time)
+    made, column, member = MOVEMENTS.alias("made"), MOVEMENTS.c, MEMBERS.c
+    mine = (column.scheme == scheme, column.customer_id == member.customer_id, column.effective_time <= effective_time)
     without = (
         sa.select(column.to_class)
-        .where(*mine, column.evaluation_id != evaluation, STANDS)
+        .where(*mine, column.evaluation_id != evaluation, COUNTS)
         .order_by(*DECIDING)
         .limit(1)
         .scalar_subquery()
     )
-    back = sa.select(
-        *(made.c.scheme, made.c.customer_id, made.c.effective_time, made.c.evaluation_id),
-        *(made.c.to_class, without, sa.literal(Cause.REVERT.value), sa.literal(now)),
-    ).where(made.c.evaluation_id == evaluation, made.c.effective_time == effective_time)
-    tx.execute(sa.insert(MOVEMENTS).from_select(list(MOVEMENTS.c), back))
-    moved = sa.select(made.c.customer_id).where(made.c.evaluation_id == evaluation)
-    tx.execute(sa.delete(MEMBERS).where(MEMBERS.c.scheme == scheme, MEMBERS.c.customer_id.in_(moved)))
-    tx.execute(sa.insert(MEMBERS).from_select(list(MEMBERS.c), _members(scheme, moved)))
-
-
-def _members(scheme: str, customers: sa.Select[Any]) -> sa.Select[Any]:
-    """Find what members are by their movements alone. By the primary key of `movements`."""
-    column = MOVEMENTS.c
-    place = sa.func.row_number().over(partition_by=column.customer_id, order_by=DECIDING).label("place")
-    began = sa.func.min(column.effective_time).over(partition_by=column.customer_id).label("began_time")
-    ranked = (
-        sa.select(*column, place, began)
-        .where(column.scheme == scheme, column.customer_id.in_(customers), STANDS)
-        .subquery("ranked")
-        .c
+    same = sa.and_(member.scheme == made.c.scheme, member.customer_id == made.c.customer_id)
+    back = (
+        sa.select(
+            *(made.c.scheme, made.c.customer_id, made.c.effective_time, sa.literal(now), made.c.evaluation_id),
+            *(made.c.to_class, without, sa.literal(Cause.REVERT.value)),
+        )
+        .select_from(made.join(MEMBERS, same))
+        .where(made.c.evaluation_id == evaluation, made.c.effective_time == effective_time)
     )
-    return sa.select(
-        *(ranked.scheme, ranked.customer_id, ranked.to_class, ranked.effective_time),
-        *(ranked.record_time, ranked.evaluation_id, ranked.began_time),
-    ).where(ranked.place == 1)
+    tx.execute(sa.insert(MOVEMENTS).from_select(list(MOVEMENTS.c), back))
+    left = _left(scheme, evaluation).c
+    theirs = (member.scheme == scheme, member.customer_id == left.customer_id, left.place == 1)
+    tx.execute(sa.update(MEMBERS).where(*theirs).values({name: left[name] for name in DECIDED}))
+    # Of whoever the run still decides nothing else is left.
+    tx.execute(sa.delete(MEMBERS).where(member.scheme == scheme, member.evaluation_id == evaluation))
+
+
+def _left(scheme: str, evaluation: str) -> sa.Subquery:
+    """Rank the movements that count of the members whom a run decided that was reverted. By the primary keys."""
+    column, member = MOVEMENTS.c, MEMBERS.c
+    same = sa.and_(column.scheme == member.scheme, column.customer_id == member.customer_id)
+    place = sa.func.row_number().over(partition_by=column.customer_id, order_by=DECIDING).label("place")
+    decided = (column.to_class.label("class_key"), column.effective_time.label("since_time"))
+    query = (
+        sa.select(column.customer_id, *decided, column.record_time, column.evaluation_id, place)
+        .select_from(MEMBERS.join(MOVEMENTS, same))
+        .where(member.scheme == scheme, member.evaluation_id == evaluation, COUNTS)
+    )
+    return query.subquery("ranked")
 
 
 def back(evaluation: str) -> sa.Select[Any]:
@@ -238,7 +244,8 @@ def _row(movement: Movement) -> dict[str, Any]:
 
 
 def _standing(row: sa.Row[Any]) -> Standing:
-    return Standing(row.class_key, row.since_time, row.began_time, graded=row.evaluation_id != NO_RUN)
+    graded = row.evaluation_id != NO_RUN
+    return Standing(row.class_key, row.since_time, row.began_time, row.corrected_time, graded=graded)
 
 
 def _movement(row: sa.Row[Any]) -> Movement:

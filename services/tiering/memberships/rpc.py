@@ -35,11 +35,11 @@ class MembershipService:
         today = day_of(now, self.zone)
         with self.database.read() as tx:
             policy = self.policies.known(tx, scheme, today)
-            figures = metrics(tx, customer, policy.ladder, today)
+            figures = metrics(tx, customer, policy.rules, today)
             if figures is None:
                 raise MembershipNotFound(name=request.name)
             moved = repository.movements(tx, scheme, customer)
-        member = membership(scheme, customer, moved, policy.ladder, figures, today, now)
+        member = membership(scheme, customer, moved, policy.rules, figures, today, now)
         return convert.membership_to_proto(member, policy, self.money, call.language)
 
     def ListMembers(self, request: pb.ListMembersRequest, call: Call) -> pb.ListMembersResponse:
@@ -52,7 +52,7 @@ class MembershipService:
             found = repository.list_members(tx, scheme, request.class_key, now, after=after, limit=size + 1)
         page, more = self.pager.page(request, found, size, lambda member: [member[0]])
         members = [
-            convert.member_to_proto(scheme, customer, standing, policy.ladder, call.language)
+            convert.member_to_proto(scheme, customer, standing, policy.rules, call.language)
             for customer, standing in page
         ]
         return pb.ListMembersResponse(members=members, next_page_token=more)

@@ -18,11 +18,11 @@ MOVEMENTS = sa.Table(
     sa.Column("scheme", Text, primary_key=True),
     sa.Column("customer_id", Text, primary_key=True),
     sa.Column("effective_time", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("record_time", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("evaluation_id", Text, primary_key=True),
     sa.Column("from_class", Text),
     sa.Column("to_class", Text),
     sa.Column("cause", Text, nullable=False),
-    sa.Column("record_time", sa.BigInteger, primary_key=True, autoincrement=False),
 )
 # A literal, not a parameter: only then does a planner see that the partial index fits.
 OF_RUN = sa.text("evaluation_id <> ''")
@@ -41,7 +41,8 @@ STANDS = ~sa.exists().where(
     REVERTS.c.cause == Cause.REVERT.value,
 )
 
-# Of each customer with movements the one that decides at present, as `domain.deciding` finds it, and when all began.
+# Of each customer with movements the one that decides at present, as `domain.deciding` finds it; beside it, since when
+# the first class holds and when that was recorded, by the last of the movements that no run made.
 MEMBERS = sa.Table(
     "members",
     METADATA,
@@ -51,6 +52,7 @@ MEMBERS = sa.Table(
     sa.Column("since_time", sa.BigInteger, nullable=False),
     sa.Column("record_time", sa.BigInteger, nullable=False),
     sa.Column("evaluation_id", Text, nullable=False),
-    sa.Column("began_time", sa.BigInteger, nullable=False),
+    sa.Column("began_time", sa.BigInteger),
+    sa.Column("corrected_time", sa.BigInteger),
 )
 sa.Index("ix_members_class", MEMBERS.c.scheme, MEMBERS.c.class_key, MEMBERS.c.customer_id)

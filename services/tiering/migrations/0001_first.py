@@ -15,6 +15,7 @@ def upgrade() -> None:
     first.create_cursors()
     first.create_documents()
     first.create_event_log()
+    first.create_leases()
     first.create_operations()
     first.create_requests()
     op.create_table(
@@ -29,6 +30,7 @@ def upgrade() -> None:
         sa.Column("revert_time", sa.BigInteger(), nullable=True),
         sa.Column("known_through", sa.Text(), nullable=False),
         sa.Column("class_counts", sa.Text(), nullable=False),
+        sa.Column("class_ranges", sa.Text(), nullable=False),
         sa.Column("denominator", sa.BigInteger(), nullable=False),
         sa.Column("none_count", sa.BigInteger(), nullable=False),
         sa.Column("up_count", sa.BigInteger(), nullable=False),
@@ -44,7 +46,8 @@ def upgrade() -> None:
         sa.Column("since_time", sa.BigInteger(), nullable=False),
         sa.Column("record_time", sa.BigInteger(), nullable=False),
         sa.Column("evaluation_id", Text(), nullable=False),
-        sa.Column("began_time", sa.BigInteger(), nullable=False),
+        sa.Column("began_time", sa.BigInteger(), nullable=True),
+        sa.Column("corrected_time", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("scheme", "customer_id", name="pk_members"),
     )
     op.create_index("ix_members_class", "members", ["scheme", "class_key", "customer_id"], unique=False)
@@ -53,13 +56,13 @@ def upgrade() -> None:
         sa.Column("scheme", Text(), nullable=False),
         sa.Column("customer_id", Text(), nullable=False),
         sa.Column("effective_time", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("record_time", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("evaluation_id", Text(), nullable=False),
         sa.Column("from_class", Text(), nullable=True),
         sa.Column("to_class", Text(), nullable=True),
         sa.Column("cause", Text(), nullable=False),
-        sa.Column("record_time", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint(
-            "scheme", "customer_id", "effective_time", "evaluation_id", "record_time", name="pk_movements"
+            "scheme", "customer_id", "effective_time", "record_time", "evaluation_id", name="pk_movements"
         ),
     )
     op.create_index(

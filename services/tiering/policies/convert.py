@@ -1,4 +1,4 @@
-"""Ladder policies between the contract and the domain."""
+"""The rules of schemes between the contract and the domain."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -11,18 +11,34 @@ from chassis.money import Currency
 from services.tiering.policies.domain import (
     Condition,
     Demotion,
+    Kind,
     Ladder,
     LadderClass,
     Metric,
     OnRefund,
     RefundCountsAt,
+    Score,
+    ScoreClass,
+    Weights,
     Window,
 )
 from shuke.tiering.v1 import policies_pb2
-from shuke.tiering.v1.policies_pb2 import LadderPolicy
+from shuke.tiering.v1.policies_pb2 import LadderPolicy, Policy, WeightedScorePolicy
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Conditions = Iterable[policies_pb2.Condition]
+
+
+def rules_from_proto(problems: Problems, currency: Currency, policy: Policy, field: str = "") -> Ladder | Score:
+    """Read a policy's payload; `field` is the path that leads to it, such as "policy."."""
+    if policy.WhichOneof("payload") == "score":
+        return score_from_proto(policy.score)
+    return ladder_from_proto(problems, currency, policy.ladder, f"{field}ladder")
+
+
+def rules_of(payload: bytes, currency: Currency) -> Ladder | Score:
+    """Read rules that were read before, as they are stored: a policy with nothing but its payload."""
+    return rules_from_proto(Problems(), currency, Policy.FromString(payload))
 
 
 def ladder_from_proto(problems: Problems, currency: Currency, message: LadderPolicy, field: str = "ladder") -> Ladder:
@@ -42,11 +58,6 @@ def ladder_from_proto(problems: Problems, currency: Currency, message: LadderPol
         refund_counts_at=choice(RefundCountsAt, LadderPolicy.RefundCountsAt.Name(message.refund_counts_at)),
         on_refund=choice(OnRefund, LadderPolicy.OnRefund.Name(message.on_refund)),
     )
-
-
-def ladder_of(payload: bytes, currency: Currency) -> Ladder:
-    """Read a ladder that was read before, as it is stored: a policy with nothing but its payload."""
-    return ladder_from_proto(Problems(), currency, policies_pb2.Policy.FromString(payload).ladder)
 
 
 def choice(kind: type[Choice], name: str) -> Choice | None:
@@ -89,6 +100,23 @@ def condition_from_proto(
     if metric.is_money:
         return Condition(metric, currency.read(problems, f"{field}.at_least_amount", message.at_least_amount))
     return Condition(metric, message.at_least_count)
+
+
+def score_from_proto(message: WeightedScorePolicy) -> Score:
+    """Read a score whose shape the contract has checked; one that names no kinds counts all."""
+    weights = message.weights
+    given = {name: getattr(weights, name) for name in ("amount", "profit", "frequency") if weights.HasField(name)}
+    return Score(
+        classes=tuple(
+            ScoreClass(one.class_key, one.display_name.zh, one.display_name.en, one.share)
+            for one in reversed(message.classes)
+        ),
+        window=choice(Window, LadderPolicy.Window.Name(message.window)),
+        rolling_months=message.rolling_months,
+        refund_counts_at=choice(RefundCountsAt, LadderPolicy.RefundCountsAt.Name(message.refund_counts_at)),
+        weights=Weights(**given),
+        kinds=tuple(Kind(WeightedScorePolicy.Kind.Name(kind)) for kind in message.kinds) or tuple(Kind),
+    )
 
 
 def ladder_to_proto(ladder: Ladder, currency: Currency) -> LadderPolicy:

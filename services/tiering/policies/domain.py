@@ -1,7 +1,7 @@
-"""A ladder policy: classes from lowest to highest, the conditions for each, and what makes it fit to be put in force.
+"""The rules of a scheme, a ladder or a score, and what makes them fit to be put in force.
 
-A ladder is read from a draft, so what the chain must choose may still be missing (None, 0 or empty). `check` finds
-that; whatever grades customers relies on a ladder that passed it.
+Rules are read from a draft, so what the chain must choose may still be missing (None, 0 or empty). `check` finds that;
+whatever grades customers relies on rules that passed it.
 """
 
 from calendar import monthrange
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from itertools import pairwise
+from typing import NamedTuple
 
 from chassis.errors import FailedPrecondition, NotFound, Problems
 
@@ -17,6 +18,8 @@ from chassis.errors import FailedPrecondition, NotFound, Problems
 NO_RANK = -1
 # The key under which the catalogue of benefits is kept; no scheme has it.
 CATALOGUE = "benefits"
+# What weights and shares add up to, in per cent.
+WHOLE = 100
 
 
 class PolicyMissing(FailedPrecondition):
@@ -46,6 +49,10 @@ class Metric(StrEnum):
         return self in (Metric.NET_SPEND, Metric.PROFIT)
 
 
+# What a score ranks, in the order of its weights.
+RANKED = (Metric.NET_SPEND, Metric.PROFIT, Metric.PURCHASE_COUNT)
+
+
 class Window(StrEnum):
     """Which business dates count, up to the day graded. Tenure counts from the first sale in any window."""
 
@@ -63,15 +70,23 @@ class Demotion(StrEnum):
 
 
 class RefundCountsAt(StrEnum):
-    """On which business date a refund counts."""
+    """On which business date a refund counts: its own, or that of the sale that it gives back, where that is known."""
 
     REFUND_TIME = "REFUND_TIME"
+    SALE_TIME = "SALE_TIME"
 
 
 class OnRefund(StrEnum):
     """When a refund may cost a class."""
 
     AT_EVALUATION = "ON_REFUND_AT_EVALUATION"
+
+
+class Kind(StrEnum):
+    """Kinds of sale, which their refunds share."""
+
+    SALE = "SALE"
+    CONTRACT = "CONTRACT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,35 +98,52 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class LadderClass:
-    """One step of a ladder."""
+class SchemeClass:
+    """A class of a scheme."""
 
     class_key: str
     display_zh: str
     display_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class LadderClass(SchemeClass):
+    """One step of a ladder."""
+
     at_first_purchase: bool = False
     entry: tuple[Condition, ...] = ()
     keep: tuple[Condition, ...] = ()  # empty: as for entry
 
 
 @dataclass(frozen=True, slots=True)
-class Ladder:
-    """Classes from lowest to highest and how they are applied."""
+class ScoreClass(SchemeClass):
+    """A class that takes a share of all customers with a sale."""
 
-    classes: tuple[LadderClass, ...]
+    share: int = 0  # whole per cent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the rules of every scheme have: classes from lowest to highest, and which entries count on which day."""
+
+    classes: tuple[SchemeClass, ...]
     window: Window | None
-    demotion: Demotion | None
     refund_counts_at: RefundCountsAt | None
-    on_refund: OnRefund | None
     rolling_months: int = 0  # for the rolling window alone
+    kinds: tuple[Kind, ...] = ()  # of the sales that count, with their refunds; empty: all
 
     @property
     def first_class(self) -> str | None:
-        """The class that a first purchase gives at once, if the ladder has one."""
-        return next((step.class_key for step in self.classes if step.at_first_purchase), None)
+        """The class that a first purchase gives at once, if there is one."""
+        return None
+
+    @property
+    def listed(self) -> tuple[SchemeClass, ...]:
+        """The classes in the order in which people write them."""
+        return self.classes
 
     def rank(self, class_key: str | None) -> int:
-        """Place a class on the ladder, 0 being the lowest.
+        """Place a class in the scheme, 0 being the lowest.
 
         None ranks below all, and so does a class that only another version of the policy knows.
         """
@@ -129,14 +161,59 @@ class Ladder:
         return self.classes[rank].display_zh, self.classes[rank].display_en
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder(Rules):
+    """Gives the highest class whose conditions hold."""
+
+    classes: tuple[LadderClass, ...]
+    demotion: Demotion | None
+    on_refund: OnRefund | None
+
+    @property
+    def first_class(self) -> str | None:
+        """The class that a first purchase gives at once, if the ladder has one."""
+        return next((step.class_key for step in self.classes if step.at_first_purchase), None)
+
+    @property
+    def metrics(self) -> frozenset[Metric]:
+        """What its conditions measure."""
+        return frozenset(condition.metric for step in self.classes for condition in (*step.entry, *step.keep))
+
+
+class Weights(NamedTuple):
+    """How much each rank adds to a score, in per cent; None where the chain has not chosen."""
+
+    amount: int | None = None
+    profit: int | None = None
+    frequency: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score(Rules):
+    """Orders everybody with a sale by weighted ranks and gives each class its share of that order (T-22, X-04)."""
+
+    classes: tuple[ScoreClass, ...]
+    weights: Weights
+
+    @property
+    def metrics(self) -> frozenset[Metric]:
+        """What it ranks."""
+        return frozenset(RANKED)
+
+    @property
+    def listed(self) -> tuple[ScoreClass, ...]:
+        """The classes from the highest down, as people write and cut them."""
+        return self.classes[::-1]
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyVersion:
-    """A version of a scheme's policy: its ladder, and the first day that it covers."""
+    """A version of a scheme's policy: its rules, and the first day that it covers."""
 
     scheme: str
     version: int
     effective_date: date
-    ladder: Ladder
+    rules: Ladder | Score
 
 
 def covering(versions: Iterable[PolicyVersion], day: date) -> PolicyVersion | None:
@@ -145,22 +222,22 @@ def covering(versions: Iterable[PolicyVersion], day: date) -> PolicyVersion | No
     return max(begun, key=lambda version: version.effective_date, default=None)
 
 
-def window_start(ladder: Ladder, as_of: date) -> date:
+def window_start(rules: Rules, as_of: date) -> date:
     """Answer the first business date that counts for a grading as of a day; the day itself is the last.
 
     A rolling window of n months starts on the day after the same day n months earlier, which is the month's last day
     where that month is shorter: one month up to 31 March starts on 1 March, up to 28 February on 29 January.
     """
-    match ladder.window:
+    match rules.window:
         case Window.LIFETIME:
             return date.min
         case Window.ROLLING:
-            return day_after_months_before(as_of, ladder.rolling_months)
+            return day_after_months_before(as_of, rules.rolling_months)
         case Window.CALENDAR_QUARTER:
             return date(as_of.year, (as_of.month - 1) // 3 * 3 + 1, 1)
         case Window.CALENDAR_YEAR:
             return date(as_of.year, 1, 1)
-    raise ValueError("a ladder that passed its check has a window")
+    raise ValueError("rules that passed their check have a window")
 
 
 def day_after_months_before(day: date, months: int) -> date:
@@ -172,34 +249,67 @@ def day_after_months_before(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, last)) + timedelta(days=1)
 
 
-def check(problems: Problems, ladder: Ladder, field: str = "ladder") -> None:
-    """Note everything that keeps a ladder from being put in force; `field` is the path of the ladder in its message.
+def check(problems: Problems, rules: Ladder | Score) -> None:
+    """Note everything that keeps rules from being put in force; paths begin at the policy's payload."""
+    match rules:
+        case Ladder():
+            check_ladder(problems, rules, "ladder")
+        case Score():
+            check_score(problems, rules, "score")
+
+
+def check_ladder(problems: Problems, ladder: Ladder, field: str) -> None:
+    """Note what is wrong with a ladder.
 
     The classes must be strictly ordered: whoever enters a class would also enter every class below it, and not the
     other way round. Keep conditions need no such order, because a customer keeps the highest class that it can.
     """
-    choices = {
-        "classes": ladder.classes,
-        "window": ladder.window,
-        "demotion": ladder.demotion,
-        "refund_counts_at": ladder.refund_counts_at,
-        "on_refund": ladder.on_refund,
-    }
-    note_missing(problems, field, choices)
-    if ladder.window is Window.ROLLING:
-        note_missing(problems, field, {"rolling_months": ladder.rolling_months})
+    check_common(problems, ladder, field)
+    note_missing(problems, field, {"demotion": ladder.demotion, "on_refund": ladder.on_refund})
     for index, step in enumerate(ladder.classes):
-        path = f"{field}.classes[{index}]"
-        if step.class_key in {lower.class_key for lower in ladder.classes[:index]}:
-            problems.add(f"{path}.class_key", "CLASS_REPEATED", class_key=step.class_key)
-        check_class(problems, path, step, lowest=index == 0)
+        check_step(problems, f"{field}.classes[{index}]", step, lowest=index == 0)
     for index, (below, above) in enumerate(pairwise(ladder.classes), start=1):
         check_order(problems, f"{field}.classes[{index}].entry", below.entry, above.entry)
 
 
-def check_class(problems: Problems, path: str, step: LadderClass, *, lowest: bool) -> None:
-    """Note what is wrong with a class by itself."""
-    note_missing(problems, f"{path}.display_name", {"zh": step.display_zh, "en": step.display_en})
+def check_score(problems: Problems, score: Score, field: str) -> None:
+    """Note what is wrong with a score: weights and shares must be there, and be 100 together."""
+    check_common(problems, score, field)
+    weights, shares = score.weights._asdict(), [one.share for one in score.listed]
+    missing = [name for name, weight in weights.items() if weight is None]
+    for name in missing:
+        problems.add(f"{field}.weights.{name}", "POLICY_INCOMPLETE")
+    for index, share in enumerate(shares):
+        note_missing(problems, f"{field}.classes[{index}]", {"share": share})
+    if not missing:
+        check_whole(problems, f"{field}.weights", weights.values())
+    if shares:
+        check_whole(problems, f"{field}.classes", shares)
+
+
+def check_whole(problems: Problems, path: str, parts: Iterable[int]) -> None:
+    """Note parts that are not 100 per cent together."""
+    total = sum(parts)
+    if total != WHOLE:
+        problems.add(path, "SUM_NOT_HUNDRED", total=str(total))
+
+
+def check_common(problems: Problems, rules: Rules, field: str) -> None:
+    """Note what is wrong with what all rules have."""
+    choices = {"classes": rules.classes, "window": rules.window, "refund_counts_at": rules.refund_counts_at}
+    note_missing(problems, field, choices)
+    if rules.window is Window.ROLLING:
+        note_missing(problems, field, {"rolling_months": rules.rolling_months})
+    keys = [one.class_key for one in rules.listed]
+    for index, one in enumerate(rules.listed):
+        path = f"{field}.classes[{index}]"
+        if one.class_key in keys[:index]:
+            problems.add(f"{path}.class_key", "CLASS_REPEATED", class_key=one.class_key)
+        note_missing(problems, f"{path}.display_name", {"zh": one.display_zh, "en": one.display_en})
+
+
+def check_step(problems: Problems, path: str, step: LadderClass, *, lowest: bool) -> None:
+    """Note what is wrong with a step of a ladder by itself."""
     if step.at_first_purchase:
         misplaced = {"at_first_purchase": not lowest, "entry": step.entry, "keep": step.keep}
         for name, wrong in misplaced.items():

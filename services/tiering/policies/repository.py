@@ -8,16 +8,16 @@ from datetime import date
 from chassis import documents
 from chassis.database import Tx
 from chassis.documents import POLICIES, Document, State, Step
-from services.tiering.policies.domain import CATALOGUE, Ladder, PolicyMissing, PolicyVersion, SchemeUnknown
+from services.tiering.policies.domain import CATALOGUE, Ladder, PolicyMissing, PolicyVersion, SchemeUnknown, Score
 
 # More versions of one policy than a chain will ever write.
 ALL = 10_000
 
 
 class Policies:
-    """The versions of all schemes; `read` turns a stored payload into a ladder."""
+    """The versions of all schemes; `read` turns a stored payload into rules."""
 
-    def __init__(self, read: Callable[[bytes], Ladder]) -> None:
+    def __init__(self, read: Callable[[bytes], Ladder | Score]) -> None:
         self.read = read
 
     def find(self, tx: Tx, scheme: str, day: date) -> PolicyVersion | None:

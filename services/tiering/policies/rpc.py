@@ -10,13 +10,13 @@ from services.tiering.policies.domain import check
 from shuke.tiering.v1 import policies_pb2 as pb
 
 
-def ladders(money: Currency) -> Payloads:
-    """Read and check ladders in the chain's currency."""
+def rules(money: Currency) -> Payloads:
+    """Read and check the rules of schemes in the chain's currency."""
 
     def read(problems: Problems, _scheme: str, policy: pb.Policy) -> None:
-        convert.ladder_from_proto(problems, money, policy.ladder, "policy.ladder")
+        convert.rules_from_proto(problems, money, policy, "policy.")
 
     def fit(problems: Problems, policy: pb.Policy) -> None:
-        check(problems, convert.ladder_from_proto(Problems(), money, policy.ladder))
+        check(problems, convert.rules_from_proto(Problems(), money, policy))
 
     return Payloads(read, fit)

@@ -1,11 +1,12 @@
 """What tiering keeps of sales and refunds: sums per customer, business date and kind, and when each customer began.
 
 Amounts are minor units of the chain's currency, instants microseconds. Every part is a sum or a smallest value, so that
-entries may arrive in any order and lead to the same.
+entries may arrive in any order and lead to the same. Single entries are not kept: whoever takes some away tells when
+the customer began by what remains.
 """
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from datetime import date
 from typing import NamedTuple
@@ -52,6 +53,9 @@ class Day:
     def __add__(self, other: "Day") -> "Day":
         return Day(*map(operator.add, astuple(self), astuple(other)))
 
+    def __neg__(self) -> "Day":
+        return Day(*map(operator.neg, astuple(self)))
+
 
 @dataclass(frozen=True, slots=True)
 class FirstSale:
@@ -82,6 +86,19 @@ class Spender:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Entries of one customer that no longer count, and when the customer began by what remains; None for nothing."""
+
+    entries: tuple[Entry, ...]  # one at least
+    remaining: Spender | None
+
+    @property
+    def customer(self) -> str:
+        """The customer who loses them."""
+        return self.entries[0].customer
+
+
 def days_of_entry(entry: Entry) -> tuple[tuple[DayKey, Day], ...]:
     """Answer what an entry adds to which days: a refund to its own, and to that of the sale that it gives back."""
     key = DayKey(entry.customer, entry.business_date, entry.kind)
@@ -101,13 +118,23 @@ def spender_of_entry(entry: Entry) -> Spender:
     return Spender(entry.business_date)
 
 
-def tally(entries: Iterable[Entry]) -> tuple[dict[DayKey, Day], dict[str, Spender]]:
-    """Sum entries up per customer, business date and kind, and find when each customer began."""
+def tally(
+    changes: Iterable[Entry | Loss], known: Mapping[str, Spender] | None = None
+) -> tuple[dict[DayKey, Day], dict[str, Spender | None]]:
+    """Sum changes up per customer, business date and kind, and find when each customer now began.
+
+    `known` says when customers began before. The changes of one customer stand in the order in which they were told.
+    """
     days: dict[DayKey, Day] = {}
-    spenders: dict[str, Spender] = {}
-    for entry in entries:
-        began = spender_of_entry(entry)
-        for key, sums in days_of_entry(entry):
+    spenders: dict[str, Spender | None] = dict(known or {})
+    for change in changes:
+        if isinstance(change, Loss):
+            added = [(key, -sums) for entry in change.entries for key, sums in days_of_entry(entry)]
+            spenders[change.customer] = change.remaining
+        else:
+            added = list(days_of_entry(change))
+            began = spender_of_entry(change)
+            spenders[change.customer] = began | (spenders.get(change.customer) or began)
+        for key, sums in added:
             days[key] = days.get(key, Day()) + sums
-        spenders[entry.customer] = began | spenders.get(entry.customer, began)
     return days, spenders

@@ -18,9 +18,10 @@ from google.protobuf.message import Message
 from chassis import wire
 from chassis.money import Currency
 from services.tiering.policies.convert import ladder_to_proto
-from services.tiering.policies.domain import Ladder
+from services.tiering.policies.domain import Ladder, Score
 from services.tiering.tests.ladders import FIRST_DAY
 from services.tiering.tests.owner import Owner
+from services.tiering.tests.scores import score_to_proto
 from shuke.event.v1 import event_pb2, event_pb2_grpc
 from shuke.tiering.v1 import benefits_pb2_grpc, events_pb2, policies_pb2_grpc, tiering_pb2_grpc
 from shuke.tiering.v1 import policies_pb2 as policies
@@ -47,11 +48,15 @@ def example(kind: str = "loyalty") -> policies.Policy:
     return json_format.Parse((EXAMPLES / f"{kind}.json").read_text(encoding="utf-8"), policies.Policy())
 
 
-def policy_of(ladder: Ladder, effective_date: date = FIRST_DAY) -> policies.Policy:
-    """Write a policy with another ladder."""
-    return policies.Policy(
-        effective_date=wire.to_date(effective_date), ladder=ladder_to_proto(ladder, Currency.of("GBP"))
-    )
+def policy_of(rules: Ladder | Score, effective_date: date = FIRST_DAY) -> policies.Policy:
+    """Write a policy with rules of its own."""
+    policy = policies.Policy(effective_date=wire.to_date(effective_date))
+    match rules:
+        case Ladder():
+            policy.ladder.CopyFrom(ladder_to_proto(rules, Currency.of("GBP")))
+        case Score():
+            policy.score.CopyFrom(score_to_proto(rules))
+    return policy
 
 
 def refused(call: Callable[[], Any]) -> Refusal:

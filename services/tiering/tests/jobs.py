@@ -17,7 +17,7 @@ from services.tiering.benefits.convert import catalogue_of
 from services.tiering.benefits.repository import Catalogues
 from services.tiering.consumers import SOURCE, CustomerEvents
 from services.tiering.evaluations.rpc import EvaluationJob
-from services.tiering.policies.convert import ladder_of
+from services.tiering.policies.convert import rules_of
 from services.tiering.policies.repository import Policies
 from services.tiering.tables import CURSORS, LOG, REQUESTS
 from services.tiering.tests.clients import Tiering
@@ -32,7 +32,7 @@ def job_of(tiering: Tiering) -> EvaluationJob:
     """Make the job that carries runs out, as another process beside this one has it."""
     base = tiering.running.service.foundation
     calls = Calls(base.database, REQUESTS, base.clock, base.new_id)
-    policies = Policies(partial(ladder_of, currency=base.chain.money))
+    policies = Policies(partial(rules_of, currency=base.chain.money))
     catalogues = Catalogues(partial(catalogue_of, currency=base.chain.money))
     effect = CustomerEvents(LOG, policies, catalogues, base.chain)
     consumer = Consumer(base.database, CURSORS, SOURCE, effect, clock=base.clock, new_id=base.new_id)

@@ -66,7 +66,7 @@ def ladders(draw: st.DrawFn) -> Ladder:
         window=draw(st.sampled_from(Window)),
         rolling_months=draw(st.integers(1, 120)),
         demotion=draw(st.sampled_from(Demotion)),
-        refund_counts_at=RefundCountsAt.REFUND_TIME,
+        refund_counts_at=draw(st.sampled_from(RefundCountsAt)),
         on_refund=OnRefund.AT_EVALUATION,
     )
 

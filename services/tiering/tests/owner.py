@@ -50,8 +50,10 @@ def sale(
     )
 
 
-def refund(who: str, day: date, pence: int, *, profit: int = 0) -> events_pb2.PurchaseRefunded:
-    """Write that a refund was recorded."""
+def refund(
+    who: str, day: date, pence: int, *, profit: int = 0, sale_date: date | None = None
+) -> events_pb2.PurchaseRefunded:
+    """Write that a refund was recorded, perhaps of a sale whose day is known."""
     return events_pb2.PurchaseRefunded(
         customer=names.name("customers", who),
         kind=purchases_pb2.Purchase.SALE,
@@ -60,6 +62,7 @@ def refund(who: str, day: date, pence: int, *, profit: int = 0) -> events_pb2.Pu
         business_time=wire.timestamp(at(day)),
         total=wire.to_money(pence, GBP),
         profit=wire.to_money(profit, GBP),
+        original_business_date=wire.to_date(sale_date),
     )
 
 

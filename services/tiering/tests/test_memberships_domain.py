@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from services.tiering.grading.domain import Progress
 from services.tiering.memberships.domain import Cause, Membership, Movement, class_at, deciding, membership, on_sale
 from services.tiering.policies.domain import Metric
+from services.tiering.tests.histories import History, histories, reverting, standing_of
 from services.tiering.tests.ladders import AS_OF, LOYALTY, spent
 
 ANNA = "0190a8f0-0000-7000-8000-000000000001"
 NOW = 10_000
 
 
-def sale(first_sale_time: int, began: int | None = None, now: int = NOW) -> Movement | None:
-    """Tell Anna's first class after a sale."""
-    return on_sale("loyalty", ANNA, LOYALTY.first_class, began, first_sale_time, now)
+def sale(first_sale_time: int | None, moved: Sequence[Movement] = (), now: int = NOW) -> Movement | None:
+    """Tell Anna's first class after her first sale became another one."""
+    return on_sale("loyalty", ANNA, LOYALTY.first_class, standing_of(moved), first_sale_time, now)
 
 
 def run(to_class: str | None, effective_time: int, record_time: int = NOW, from_class: str | None = "NEW") -> Movement:
@@ -27,16 +28,16 @@ def run(to_class: str | None, effective_time: int, record_time: int = NOW, from_
     return Movement("loyalty", ANNA, from_class, to_class, Cause.EVALUATION, effective_time, record_time, "run-1")
 
 
-def began_of(movements: Sequence[Movement]) -> int | None:
-    """Tell the earliest effective time, as the repository will."""
-    return min((movement.effective_time for movement in movements), default=None)
-
-
 def recorded(sale_times: Sequence[int]) -> list[Movement]:
     """Record Anna's sales in the order of arrival."""
+    return followed([min(sale_times[: number + 1]) for number in range(len(sale_times))])
+
+
+def followed(first_sale_times: Sequence[int | None], now: Sequence[int] = ()) -> list[Movement]:
+    """Let Anna's first sale become one after another; the clock may stand still, or even go back."""
     movements: list[Movement] = []
-    for number in range(len(sale_times)):
-        moved = sale(min(sale_times[: number + 1]), began_of(movements), NOW + number)
+    for first_sale_time, moment in zip(first_sale_times, now or [NOW] * len(first_sale_times), strict=True):
+        moved = sale(first_sale_time, movements, moment)
         movements += [moved] if moved else []
     return movements
 
@@ -48,27 +49,56 @@ def test_the_first_purchase_gives_the_first_class_at_its_business_time() -> None
 
 
 def test_a_later_purchase_moves_nobody() -> None:
-    """Whoever holds the first class since an earlier or the same moment keeps it as it is."""
-    assert sale(1_000, began=900) is None
-    assert sale(1_000, began=1_000) is None
+    """Whoever holds the first class since the first sale keeps it as it is."""
+    assert sale(1_000, recorded([1_000])) is None
 
 
 @pytest.mark.requirement("X-08", "T-20")
 def test_an_earlier_sale_that_arrives_late_is_a_correction() -> None:
     """The first class then begins earlier, by a movement of its own that says when it became known."""
-    assert sale(400, began=1_000) == Movement("loyalty", ANNA, None, "NEW", Cause.CORRECTION, 400, NOW)
+    assert sale(400, recorded([1_000])) == Movement("loyalty", ANNA, None, "NEW", Cause.CORRECTION, 400, NOW + 1)
 
 
 def test_a_ladder_without_a_first_class_gives_none_at_a_purchase() -> None:
-    """Where the chain grades at evaluations only, a purchase moves nobody."""
+    """Where the chain grades at evaluations only, a purchase moves nobody, and neither does its loss."""
     assert on_sale("loyalty", ANNA, None, None, 1_000, NOW) is None
+    assert on_sale("loyalty", ANNA, None, None, None, NOW) is None
 
 
 def test_a_customer_graded_before_is_not_new_again() -> None:
-    """A first purchase that a run has already graded gives no first class with the next purchase."""
+    """The first class of whoever a run has graded is a correction of the past, wherever it begins."""
     graded = run("REGULAR", effective_time=1_000, from_class=None)
-    assert sale(600, began_of([graded])) == Movement("loyalty", ANNA, None, "NEW", Cause.CORRECTION, 600, NOW)
-    assert sale(1_200, began_of([graded])) is None
+    assert sale(600, [graded]) == Movement("loyalty", ANNA, None, "NEW", Cause.CORRECTION, 600, NOW)
+    late = sale(1_200, [graded])
+    assert late is not None
+    assert [class_at([graded, late], time) for time in (999, 1_000, 1_200)] == [None, "REGULAR", "REGULAR"]
+
+
+@pytest.mark.requirement("X-08", "T-01", "T-20")
+def test_a_first_sale_that_is_lost_lets_the_class_begin_later() -> None:
+    """Where another sale remains, the class begins with that one, by a movement of its own."""
+    movements = followed([400, 1_000])
+    assert movements[1:] == [Movement("loyalty", ANNA, None, "NEW", Cause.CORRECTION, 1_000, NOW + 1)]
+    assert [class_at(movements, time) for time in (399, 400, 999, 1_000)] == [None, None, None, "NEW"]
+
+
+@pytest.mark.requirement("X-08", "T-01", "T-20")
+def test_whoever_loses_every_sale_never_had_the_first_class() -> None:
+    """A movement to no class takes it back as of when it began; the next sale is a first purchase again."""
+    movements = followed([400, None])
+    assert movements[1:] == [Movement("loyalty", ANNA, "NEW", None, Cause.CORRECTION, 400, NOW + 1)]
+    assert [class_at(movements, time) for time in (399, 400, 9_999)] == [None, None, None]
+    again = sale(400, movements, NOW + 9)
+    assert again == Movement("loyalty", ANNA, None, "NEW", Cause.FIRST_PURCHASE, 400, NOW + 9)
+    assert class_at([*movements, again], 400) == "NEW"
+
+
+def test_what_a_run_gave_outlasts_the_loss_of_the_first_sale() -> None:
+    """Whoever was graded keeps that class until the next run, and held none before."""
+    movements = [*followed([400]), run("REGULAR", effective_time=1_000)]
+    lost = sale(None, movements, NOW + 1)
+    assert lost == Movement("loyalty", ANNA, None, None, Cause.CORRECTION, 400, NOW + 1)
+    assert [class_at([*movements, lost], time) for time in (400, 999, 1_000)] == [None, None, "REGULAR"]
 
 
 @pytest.mark.requirement("X-08")
@@ -88,7 +118,7 @@ def test_the_class_holds_from_its_time_on() -> None:
 def test_a_correction_does_not_disturb_a_run() -> None:
     """An earlier first purchase that becomes known after a run changes the time before, not what the run gave."""
     movements = [*recorded([1_000]), run("GOLD", effective_time=2_000)]
-    late = sale(400, began_of(movements), now=NOW + 9)
+    late = sale(400, movements, now=NOW + 9)
     assert late is not None
     assert [class_at([*movements, late], time) for time in (399, 400, 1_500, 2_000)] == [None, "NEW", "NEW", "GOLD"]
 
@@ -121,6 +151,50 @@ def test_sales_may_arrive_in_any_order(sale_times: list[int], time: int) -> None
     """Every order of arrival leads to the same class at every time: the first from the earliest sale on."""
     expected = "NEW" if time >= min(sale_times) else None
     assert {class_at(recorded(order), time) for order in itertools.permutations(sale_times)} == {expected}
+
+
+@pytest.mark.requirement("X-08")
+@given(
+    steps=st.lists(st.tuples(st.none() | st.integers(0, 50), st.integers(NOW - 2, NOW + 2)), min_size=1, max_size=6),
+    time=st.integers(0, 60),
+)
+def test_the_last_correction_decides_whatever_the_clock_says(steps: list[tuple[int | None, int]], time: int) -> None:
+    """After any gains and losses, whether clocks stand still or go back, the class begins with the last first sale."""
+    movements = followed([first for first, _ in steps], [moment for _, moment in steps])
+    first = steps[-1][0]
+    assert class_at(movements, time) == ("NEW" if first is not None and time >= first else None)
+    times = [one.record_time for one in movements]
+    assert sorted(set(times)) == times
+
+
+@pytest.mark.requirement("X-06", "X-08", "T-20")
+def test_after_a_revert_the_last_correction_decides() -> None:
+    """A first class that began later, or was lost, while a run stood is what its revert leaves, not the one before."""
+    movements = [*followed([400]), graded := run("REGULAR", effective_time=1_000)]
+    for first_sale_time, expected in ((1_500, [None, None, "NEW"]), (None, [None, None, None])):
+        changed = sale(first_sale_time, movements, NOW + 1)
+        assert changed is not None
+        back = reverting([*movements, changed], graded, NOW + 2)
+        assert (back.from_class, back.to_class) == ("REGULAR", None)
+        after = [*movements, changed, back]
+        assert [class_at(after, time) for time in (400, 1_000, 1_500)] == expected
+
+
+@pytest.mark.requirement("X-06", "T-20")
+def test_whoever_only_a_reverted_run_graded_is_new() -> None:
+    """Nothing is left of the run, so that the first sale known afterwards is a first purchase."""
+    graded = run("REGULAR", effective_time=1_000, from_class=None)
+    movements = [graded, reverting([graded], graded, NOW + 1)]
+    assert deciding(movements, 9_999) is None
+    assert sale(400, movements, NOW + 2) == Movement("loyalty", ANNA, None, "NEW", Cause.FIRST_PURCHASE, 400, NOW + 2)
+
+
+@pytest.mark.requirement("X-06", "X-08", "T-20")
+@given(history=histories(), data=st.data())
+def test_what_is_left_decides_at_any_time(history: History, data: st.DataObject) -> None:
+    """However sales, losses, runs and reverts are mixed and read, runs that stand decide, then the first sale."""
+    moved = data.draw(st.permutations(history.moved))
+    assert [class_at(moved, time) for time in range(9)] == [history.class_at(time) for time in range(9)]
 
 
 RUNS = st.builds(

@@ -8,11 +8,12 @@ from hypothesis import given
 
 from chassis.errors import Problems
 from chassis.money import Currency
-from services.tiering.policies.convert import ladder_from_proto, ladder_to_proto
-from services.tiering.policies.domain import Ladder
+from services.tiering.policies.convert import ladder_from_proto, ladder_to_proto, rules_of, score_from_proto
+from services.tiering.policies.domain import Kind, Ladder, Score, Weights
 from services.tiering.tests.ladders import LOYALTY, REGULAR, ladders
+from services.tiering.tests.scores import score_to_proto, scores
 from shuke.tiering.v1 import errors_pb2, policies_pb2
-from shuke.tiering.v1.policies_pb2 import Condition, LadderPolicy
+from shuke.tiering.v1.policies_pb2 import Condition, LadderPolicy, Policy, WeightedScorePolicy
 
 GBP = Currency.of("GBP")
 POUND = money_pb2.Money(currency_code="GBP", units=1)
@@ -36,6 +37,23 @@ def test_an_unfinished_ladder_survives_too() -> None:
     """A draft may lack its choices, and lacks the same ones when it is read again."""
     draft = Ladder(classes=(REGULAR,), window=None, demotion=None, refund_counts_at=None, on_refund=None)
     assert read(ladder_to_proto(draft, GBP)) == (draft, [])
+
+
+@pytest.mark.requirement("X-04")
+@given(score=scores())
+def test_a_score_is_read_as_it_was_written(score: Score) -> None:
+    """Classes are turned from the highest first to the lowest first; all else stays."""
+    policy = Policy(score=score_to_proto(score))
+    assert rules_of(policy.SerializeToString(), GBP) == score
+
+
+@pytest.mark.requirement("X-04")
+def test_a_score_counts_sales_and_contracts_unless_it_names_kinds() -> None:
+    """Kinds have a default; window, refunds and weights have none, and stay missing in a draft."""
+    draft = score_from_proto(WeightedScorePolicy())
+    assert draft == Score(
+        classes=(), window=None, refund_counts_at=None, weights=Weights(), kinds=(Kind.SALE, Kind.CONTRACT)
+    )
 
 
 def test_amounts_are_written_in_the_chains_currency() -> None:

@@ -8,18 +8,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.errors import Problems
-from services.tiering.policies.domain import Condition, Ladder, LadderClass, Metric, Window, check, window_start
+from services.tiering.policies.domain import (
+    Condition,
+    Ladder,
+    LadderClass,
+    Metric,
+    Score,
+    Weights,
+    Window,
+    check,
+    window_start,
+)
 from services.tiering.tests.ladders import DIAMOND, GOLD, LOYALTY, NEW, REGULAR, SILVER, ladders
+from services.tiering.tests.scores import VALUE, A, B, C, D, scores
 from shuke.tiering.v1 import errors_pb2
 
 NET = Metric.NET_SPEND
 COUNT = Metric.PURCHASE_COUNT
 
 
-def found(ladder: Ladder) -> list[tuple[str, str]]:
-    """Check a ladder and list the fields and reasons."""
+def found(rules: Ladder | Score) -> list[tuple[str, str]]:
+    """Check rules and list the fields and reasons."""
     problems = Problems()
-    check(problems, ladder)
+    check(problems, rules)
     return [(violation.field, violation.reason) for violation in problems.found]
 
 
@@ -84,8 +95,8 @@ def test_all_that_is_missing_is_told_at_once() -> None:
     assert found(empty) == [
         ("ladder.classes", "POLICY_INCOMPLETE"),
         ("ladder.window", "POLICY_INCOMPLETE"),
-        ("ladder.demotion", "POLICY_INCOMPLETE"),
         ("ladder.refund_counts_at", "POLICY_INCOMPLETE"),
+        ("ladder.demotion", "POLICY_INCOMPLETE"),
         ("ladder.on_refund", "POLICY_INCOMPLETE"),
     ]
 
@@ -173,11 +184,62 @@ def test_what_is_strictly_harder_passes(ladder: Ladder) -> None:
     assert found(ladder) == []
 
 
-def test_paths_start_where_the_caller_says() -> None:
-    """In a request that holds the policy deeper, the paths begin there."""
-    problems = Problems()
-    check(problems, replace(LOYALTY, demotion=None), "policy.ladder")
-    assert [violation.field for violation in problems.found] == ["policy.ladder.demotion"]
+@pytest.mark.requirement("T-22", "T-28", "X-04")
+@given(score=scores())
+def test_a_score_whose_parts_are_whole_passes(score: Score) -> None:
+    """The example passes, and so do any weights and any shares above zero that are a hundred together."""
+    assert found(VALUE) == []
+    assert found(replace(score, window=Window.LIFETIME)) == []
+
+
+@pytest.mark.requirement("X-04", "X-05")
+def test_all_that_a_score_lacks_is_told_at_once() -> None:
+    """An empty draft hears of its classes, its choices and each weight; a weight of nothing is a choice."""
+    empty = Score(classes=(), window=None, refund_counts_at=None, weights=Weights(amount=100))
+    assert found(empty) == [
+        ("score.classes", "POLICY_INCOMPLETE"),
+        ("score.window", "POLICY_INCOMPLETE"),
+        ("score.refund_counts_at", "POLICY_INCOMPLETE"),
+        ("score.weights.profit", "POLICY_INCOMPLETE"),
+        ("score.weights.frequency", "POLICY_INCOMPLETE"),
+    ]
+    assert found(replace(VALUE, weights=Weights(100, 0, 0))) == []
+
+
+MISTAKES = {
+    "weights that are too little": (
+        replace(VALUE, weights=Weights(40, 40, 19)),
+        [("weights", "SUM_NOT_HUNDRED")],
+    ),
+    "shares that are too much": (
+        replace(VALUE, classes=(replace(D, share=31), C, B, A)),
+        [("classes", "SUM_NOT_HUNDRED")],
+    ),
+    "a class without a share": (
+        replace(VALUE, classes=(replace(D, share=35), C, B, replace(A, share=0))),
+        [("classes[0].share", "POLICY_INCOMPLETE")],
+    ),
+    "a class that stands twice": (
+        replace(VALUE, classes=(replace(D, class_key="B"), C, B, A)),
+        [("classes[3].class_key", "CLASS_REPEATED")],
+    ),
+    "a class without a name": (
+        replace(VALUE, classes=(D, C, B, replace(A, display_zh=""))),
+        [("classes[0].display_name.zh", "POLICY_INCOMPLETE")],
+    ),
+    "a rolling window without months": (
+        replace(VALUE, window=Window.ROLLING),
+        [("rolling_months", "POLICY_INCOMPLETE")],
+    ),
+}
+
+
+@pytest.mark.requirement("T-22", "T-28", "X-04", "X-05")
+@pytest.mark.parametrize(("score", "expected"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_in_a_score_is_found_where_it_stands(score: Score, expected: list[tuple[str, str]]) -> None:
+    """Each mistake is told by the path of the field as people list it, with a reason of the contract."""
+    assert found(score) == [(f"score.{field}", reason) for field, reason in expected]
+    assert {reason for _, reason in expected} <= set(errors_pb2.ErrorReason.keys())
 
 
 @pytest.mark.requirement("X-05")
@@ -214,7 +276,7 @@ def test_a_window_holds_its_day_and_never_goes_back(ladder: Ladder, as_of: date)
 
 def test_a_ladder_without_a_window_grades_nobody() -> None:
     """A ladder that never passed its check is a fault of the caller, not a lifetime."""
-    with pytest.raises(ValueError, match="has a window"):
+    with pytest.raises(ValueError, match="have a window"):
         window_start(replace(LOYALTY, window=None), date(2011, 3, 31))
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.tiering.spend.domain import Day, Entry, FirstSale, Spender, tally
+from services.tiering.spend.domain import Day, Entry, FirstSale, Loss, Spender, tally
 from services.tiering.tests.owner import ANNA, BERT, at
 
 FIRST, SECOND = date(2011, 1, 5), date(2011, 1, 6)
@@ -45,7 +45,7 @@ def test_a_customer_begins_to_buy_with_the_earliest_sale() -> None:
 def test_a_wrong_clock_may_part_the_first_date_from_the_first_time() -> None:
     """Each is the earliest of its kind: tenure by business date, the first purchase by business time."""
     _, spenders = tally([bought(SECOND, 1_00, time=at(FIRST, 1)), bought(FIRST, 1_00, time=at(FIRST, 9))])
-    assert spenders[ANNA].first_sale == FirstSale(FIRST, at(FIRST, 1))
+    assert spenders == {ANNA: Spender(FIRST, FirstSale(FIRST, at(FIRST, 1)))}
 
 
 ENTRIES = st.builds(
@@ -67,7 +67,33 @@ def test_the_order_of_entries_does_not_matter(data: st.DataObject, entries: list
     shuffled = data.draw(st.permutations(entries))
     cut = data.draw(st.integers(0, len(entries)))
     days, spenders = tally(entries)
-    (days_1, spenders_1), (days_2, spenders_2) = tally(shuffled[:cut]), tally(shuffled[cut:])
+    days_1, spenders_1 = tally(shuffled[:cut])
+    days_2, spenders_2 = tally(shuffled[cut:], {who: one for who, one in spenders_1.items() if one})
     assert days == {key: days_1.get(key, Day()) + days_2.get(key, Day()) for key in days_1 | days_2}
-    both = spenders_1.keys() & spenders_2.keys()
-    assert spenders == spenders_1 | spenders_2 | {who: spenders_1[who] | spenders_2[who] for who in both}
+    assert spenders == spenders_2
+
+
+@pytest.mark.requirement("X-08", "X-29")
+@given(coming=st.lists(st.tuples(ENTRIES, st.sampled_from(["stays", "goes", "goes at once"])), max_size=9))
+def test_what_is_lost_leaves_what_never_came(coming: list[tuple[Entry, str]]) -> None:
+    """Entries that came and went, each told with when the customer began by what remained, leave nothing behind."""
+    present: list[Entry] = []
+    changes: list[Entry | Loss] = []
+    for entry, fate in coming:
+        present.append(entry)
+        changes.append(entry)
+        if fate == "goes at once":
+            changes.append(_lose(present, entry))
+    changes += [_lose(present, entry) for entry, fate in coming if fate == "goes"]
+    (days, spenders), (expected_days, expected_spenders) = tally(changes), tally(present)
+    assert {key: sums for key, sums in days.items() if sums != Day()} == {
+        key: sums for key, sums in expected_days.items() if sums != Day()
+    }
+    assert {who: one for who, one in spenders.items() if one} == expected_spenders
+
+
+def _lose(present: list[Entry], entry: Entry) -> Loss:
+    """Take an entry away, as the customer service tells of it."""
+    present.remove(entry)
+    _, remaining = tally([one for one in present if one.customer == entry.customer])
+    return Loss((entry,), remaining.get(entry.customer))

@@ -3,73 +3,32 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.database import Database, Tx
-from chassis.migrations import upgrade
+from services.tiering.evaluations import repository as evaluations
+from services.tiering.evaluations.domain import Run
 from services.tiering.grading import repository as grading
-from services.tiering.grading.domain import Metrics, graded
+from services.tiering.grading.domain import graded
 from services.tiering.memberships import repository as memberships
-from services.tiering.memberships.domain import Cause, Movement, class_at, deciding, on_sale
+from services.tiering.memberships.domain import Cause, Movement, deciding, on_sale
 from services.tiering.memberships.tables import MEMBERS, MOVEMENTS
-from services.tiering.policies.domain import Condition, Demotion, Ladder, Metric, window_start
-from services.tiering.server import PROGRAM
+from services.tiering.policies.domain import Condition, Demotion, Ladder, Metric
 from services.tiering.spend import repository as spend
 from services.tiering.spend.domain import Entry
+from services.tiering.spend.tables import SPENDERS
+from services.tiering.tests.histories import History, histories, standing_of
 from services.tiering.tests.ladders import AS_OF, LOYALTY, current_classes, ladders, spent
-from services.tiering.tests.owner import at, customer
-from tests.databases import MakeDatabase
+from services.tiering.tests.owner import ANNA, at, customer
+from services.tiering.tests.spending import ENTRIES, EVERYBODY, entries_of, examples, figures_of, tried
 
-EVERYBODY = [customer(number) for number in range(4)]
 LATER = 10**9
-
-examples = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-
-
-@pytest.fixture
-def database(make_database: MakeDatabase) -> Database:
-    """Make an empty database, on each engine in turn."""
-    return make_database(lambda new: upgrade(new, PROGRAM.revisions, PROGRAM.metadata), PROGRAM.name)
-
-
-@contextmanager
-def tried(database: Database) -> Iterator[Tx]:
-    """Open a transaction that leaves nothing behind."""
-    with database.writer.connect() as connection:
-        transaction = connection.begin()
-        yield connection
-        transaction.rollback()
-
-
-# Days before the day graded, at and around the ends of every window; two lie behind it.
-AGES = [0, 1, 29, 30, 31, 59, 60, 89, 90, 91, 120, 364, 365, 366, 800, -1, -30]
-
-
-def entries_of(bounds: list[int]) -> st.SearchStrategy[Entry]:
-    """Draw entries whose amounts and ages often meet a bound, or miss it by one."""
-    near = [number for bound in bounds for number in (bound - 1, bound, bound + 1)]
-    amounts = st.sampled_from(near) | st.integers(0, 40)
-    return st.builds(
-        lambda who, age, **rest: Entry(who, AS_OF - timedelta(days=age), at(AS_OF - timedelta(days=age)), **rest),
-        who=st.sampled_from(EVERYBODY),
-        age=st.sampled_from(near) | st.sampled_from(AGES),
-        is_sale=st.sampled_from([True, True, True, False]),
-        total=amounts,
-        profit=amounts,
-    )
-
-
-ENTRIES = entries_of([0, 30])
 
 
 @st.composite
@@ -81,27 +40,13 @@ def worlds(draw: st.DrawFn) -> tuple[Ladder, list[Entry], dict[str, str | None]]
     return ladder, entries, draw(st.dictionaries(st.sampled_from(EVERYBODY), current_classes(ladder)))
 
 
-def figures_of(ladder: Ladder, entries: list[Entry], who: str) -> Metrics:
-    """Add a customer's entries up as a person would."""
-    start = window_start(ladder, AS_OF)
-    mine = [entry for entry in entries if entry.customer == who and entry.business_date <= AS_OF]
-    counted = [(entry, 1 if entry.is_sale else -1) for entry in mine if entry.business_date >= start]
-    return Metrics(
-        net_spend=sum(sign * entry.total for entry, sign in counted),
-        profit=sum(sign * entry.profit for entry, sign in counted),
-        purchase_count=sum(entry.is_sale for entry, _ in counted),
-        active_days=len({entry.business_date for entry, _ in counted if entry.is_sale}),
-        first_date=min((entry.business_date for entry in mine if entry.is_sale), default=None),
-    )
-
-
-@pytest.mark.requirement("T-02", "T-03", "T-04", "T-05", "T-13", "X-05", "X-06")
+@pytest.mark.requirement("T-02", "T-03", "T-04", "T-05", "T-13", "X-05", "X-06", "X-29")
 @examples
 @given(world=worlds())
 def test_sql_grades_as_the_rule_does(
     database: Database, world: tuple[Ladder, list[Entry], dict[str, str | None]]
 ) -> None:
-    """Any ladder, window and demotion, any figures with ties and bounds met, any class held: the same class after."""
+    """Any ladder, window, demotion, day of refunds, figures at and around bounds, class held: the same class after."""
     ladder, entries, current = world
     moment = at(AS_OF)
     with tried(database) as tx:
@@ -153,7 +98,7 @@ def test_sql_grades_the_example_at_every_bound(database: Database, demotion: Dem
 @examples
 @given(entries=st.lists(ENTRIES, max_size=14), cut=st.integers(0, 14))
 def test_a_first_sale_is_answered_when_it_becomes_known(database: Database, entries: list[Entry], cut: int) -> None:
-    """A batch answers exactly the customers whose earliest sale is now earlier than before it, with that sale."""
+    """A batch answers exactly the customers whose earliest sale is another time's than before it, with that sale."""
 
     def first_times(some: list[Entry]) -> dict[str, int]:
         sales = sorted((entry for entry in some if entry.is_sale), key=lambda one: -one.business_time)
@@ -163,83 +108,58 @@ def test_a_first_sale_is_answered_when_it_becomes_known(database: Database, entr
         spend.add(tx, entries[:cut])
         begun = spend.add(tx, entries[cut:])
     before, after = first_times(entries[:cut]), first_times(entries)
-    assert {who: sale.business_time for who, sale in begun.items()} == {
+    assert {who: sale.business_time if sale else None for who, sale in begun.items()} == {
         who: time for who, time in after.items() if before.get(who) != time
     }
 
 
-@st.composite
-def histories(draw: st.DrawFn) -> list[Movement]:
-    """Draw what sales and runs of any day do to one customer, in the order in which they become known."""
-    moved: list[Movement] = []
-    for number in range(draw(st.integers(0, 7))):
-        time = draw(st.integers(0, 6))
-        if draw(st.booleans()):
-            began = min((one.effective_time for one in moved), default=None)
-            sale = on_sale("s", EVERYBODY[0], f"NEW_{number}", began, time, number)
-            moved += [sale] if sale else []
-        else:
-            to_class = draw(st.sampled_from([None, "A", "B"]))
-            moved.append(Movement("s", EVERYBODY[0], None, to_class, Cause.EVALUATION, time, number, f"run-{number}"))
-    return moved
-
-
-@pytest.mark.requirement("X-08", "T-20")
+@pytest.mark.requirement("X-06", "X-08", "T-20")
 @examples
-@given(moved=histories(), set_based=st.booleans())
-def test_members_follow_their_movements(database: Database, moved: list[Movement], set_based: bool) -> None:  # noqa: FBT001
-    """After any history the state is that of the movement that decides, and the class at any time is the rule's."""
+@given(history=histories(), set_based=st.booleans())
+def test_members_follow_their_movements(database: Database, history: History, set_based: bool) -> None:  # noqa: FBT001
+    """After any sales, losses, runs and reverts the ledger, the state and the class at any time are the rule's."""
+    moved = history.moved
     with tried(database) as tx:
-        for one in moved:
-            if set_based:
-                memberships.add_all(tx, as_query(one))
-            else:
-                memberships.add(tx, [one])
+        follow(tx, moved, set_based=set_based)
         rows = tx.execute(sa.select(MEMBERS)).all()
         at_times = [tx.execute(sa.select(memberships.held("s", time))).all() for time in range(8)]
-        kept = memberships.movements(tx, "s", EVERYBODY[0])
-    assert sorted(kept, key=lambda one: one.record_time) == moved
-    decided = deciding(moved, LATER)
-    began = min((one.effective_time for one in moved), default=None)
-    assert [(row.class_key, row.since_time, row.evaluation_id or None, row.began_time) for row in rows] == (
-        [(decided.to_class, decided.effective_time, decided.evaluation, began)] if decided else []
-    )
+        kept = memberships.movements(tx, "s", ANNA)
+        held = memberships.standings(tx, "s", [ANNA])
+    assert sorted(map(astuple, kept), key=repr) == sorted(map(astuple, moved), key=repr)
+    standing = standing_of(moved)
+    assert held == ({ANNA: standing} if standing else {})
+    assert [row.evaluation_id or None for row in rows] == [one.evaluation for one in [deciding(moved, LATER)] if one]
     found = [rows[0].to_class if rows else None for rows in at_times]
-    assert found == [class_at(moved, time) for time in range(8)]
+    assert found == [history.class_at(time) for time in range(8)]
 
 
-@pytest.mark.requirement("T-20", "X-06")
+@pytest.mark.requirement("X-06", "X-08", "T-20")
 @examples
-@given(moved=histories(), data=st.data())
-def test_members_follow_a_revert(database: Database, moved: list[Movement], data: st.DataObject) -> None:
-    """When runs are reverted, the last one first, and others follow, all is at any time as if they had not been."""
-    who, left = EVERYBODY[0], list(moved)
+@given(history=histories(), time=st.integers(0, 6), now=st.integers(0, 12))
+def test_a_run_finds_the_first_class_that_a_sale_gives(
+    database: Database, history: History, time: int, now: int
+) -> None:
+    """After any sales, losses, runs and reverts a run finds the movement that the rule makes of the first sale."""
+    run = Run("run", "s", AS_OF, 1, LATER, now)
     with tried(database) as tx:
-        for one in moved:
+        follow(tx, history.moved, set_based=False)
+        tx.execute(sa.insert(SPENDERS).values((ANNA, AS_OF, AS_OF, time)))
+        with evaluations.workspace(tx):
+            evaluations.find_first_moves(tx, run, "NEW")
+            found = [one for chunk in memberships.stream(tx, evaluations.moves(None)) for one in chunk]
+    expected = on_sale("s", ANNA, "NEW", standing_of(history.moved), time, now)
+    assert found == ([expected] if expected else [])
+
+
+def follow(tx: Tx, moved: list[Movement], *, set_based: bool) -> None:
+    """Let movements happen, one by one or as queries of everybody's."""
+    for one in moved:
+        if one.cause is Cause.REVERT:
+            memberships.revert(tx, "s", one.evaluation or "", one.effective_time, one.record_time)
+        elif set_based:
+            memberships.add_all(tx, as_query(one))
+        else:
             memberships.add(tx, [one])
-        runs = [one for one in moved if one.evaluation]
-        for number, run in enumerate(reversed(runs[data.draw(st.integers(0, len(runs))) :])):
-            memberships.revert(tx, "s", run.evaluation or "", run.effective_time, 100 + number)
-            left.remove(run)
-        for number, time in enumerate(data.draw(st.lists(st.integers(0, 6), max_size=2))):
-            again = Movement("s", who, None, f"C{number}", Cause.EVALUATION, time, 200 + number, f"run-again-{number}")
-            memberships.add(tx, [again])
-            left.append(again)
-        rows = tx.execute(sa.select(MEMBERS)).all()
-        at_times = [tx.execute(sa.select(memberships.held("s", time))).all() for time in range(8)]
-        kept = memberships.movements(tx, "s", who)
-    assert [class_at(kept, time) for time in range(8)] == [class_at(left, time) for time in range(8)]
-    assert [rows[0].to_class if rows else None for rows in at_times] == [class_at(left, time) for time in range(8)]
-    decided = deciding(left, LATER)
-    assert [(row.class_key, row.since_time, row.evaluation_id or None, row.began_time) for row in rows] == (
-        [(decided.to_class, decided.effective_time, decided.evaluation, min(one.effective_time for one in left))]
-        if decided
-        else []
-    )
-    back = [one for one in kept if one.cause is Cause.REVERT]
-    assert {(one.from_class, one.effective_time) for one in back} == {
-        (one.to_class, one.effective_time) for one in moved if one not in left
-    }
 
 
 def as_query(movement: Movement) -> sa.Select[tuple[object, ...]]:

@@ -25,6 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from google.type import postal_address_pb2 as google_dot_type_dot_postal__address__pb2
@@ -32,7 +33,7 @@ from shuke.customer.v1 import consents_pb2 as shuke_dot_customer_dot_v1_dot_cons
 from shuke.options.v1 import options_pb2 as shuke_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n shuke/customer/v1/customer.proto\x12\x11shuke.customer.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a google/type/postal_address.proto\x1a shuke/customer/v1/consents.proto\x1a\x1eshuke/options/v1/options.proto\"\xa6\t\n\x08\x43ustomer\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12?\n\nparty_type\x18\x03 \x01(\x0e\x32%.shuke.customer.v1.Customer.PartyTypeB\x04\xe2\x41\x01\x03\x12=\n\x0e\x63ontact_points\x18\x04 \x03(\x0b\x32\x1f.shuke.customer.v1.ContactPointB\x04\xe2\x41\x01\x03\x12\x31\n\x07\x61\x64\x64ress\x18\x05 \x01(\x0b\x32\x1a.google.type.PostalAddressB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmember_code\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x39\n\x0c\x65xternal_ids\x18\x07 \x03(\x0b\x32\x1d.shuke.customer.v1.ExternalIdB\x04\xe2\x41\x01\x03\x12\x1b\n\rlanguage_code\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nhome_store\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x37\n\x07\x63lasses\x18\n \x03(\x0b\x32 .shuke.customer.v1.CustomerClassB\x04\xe2\x41\x01\x03\x12\x36\n\x05state\x18\x0b \x01(\x0e\x32!.shuke.customer.v1.Customer.StateB\x04\xe2\x41\x01\x03\x12\x34\n\x13\x63ompletion_due_date\x18\x0c \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x65nrolled_by\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12=\n\x13\x66irst_purchase_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12<\n\x12last_purchase_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x12 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0enotice_version\x18\x13 \x01(\tB\x04\xe2\x41\x01\x03\"\x94\x01\n\tPartyType\x12\x37\n\x16PARTY_TYPE_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12 \n\x06PERSON\x10\x01\x1a\x14\x92\xb5\x18\x10\n\x06\xe4\xb8\xaa\xe4\xba\xba\x12\x06Person\x12,\n\x0cORGANISATION\x10\x02\x1a\x1a\x92\xb5\x18\x16\n\x06\xe5\x8d\x95\xe4\xbd\x8d\x12\x0cOrganisation\"\xb3\x01\n\x05State\x12\x32\n\x11STATE_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12-\n\x0bPROVISIONAL\x10\x01\x1a\x1c\x92\xb5\x18\x18\n\t\xe5\xbe\x85\xe8\xa1\xa5\xe5\x85\xa8\x12\x0bProvisional\x12 \n\x06\x41\x43TIVE\x10\x02\x1a\x14\x92\xb5\x18\x10\n\x06\xe6\xad\xa3\xe5\xb8\xb8\x12\x06\x41\x63tive\x12%\n\x07\x42LOCKED\x10\x03\x1a\x18\x92\xb5\x18\x14\n\t\xe5\xb7\xb2\xe5\x86\xbb\xe7\xbb\x93\x12\x07\x42locked\"\xaf\x03\n\x0c\x43ontactPoint\x12\x42\n\x04kind\x18\x01 \x01(\x0e\x32$.shuke.customer.v1.ContactPoint.KindB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x05value\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xfe\x01\x12\x1a\n\x05label\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18 \x12\x17\n\tpreferred\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\x86\x02\n\x04Kind\x12\x31\n\x10KIND_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12 \n\x06MOBILE\x10\x01\x1a\x14\x92\xb5\x18\x10\n\x06\xe6\x89\x8b\xe6\x9c\xba\x12\x06Mobile\x12*\n\x08LANDLINE\x10\x02\x1a\x1c\x92\xb5\x18\x18\n\x0c\xe5\x9b\xba\xe5\xae\x9a\xe7\x94\xb5\xe8\xaf\x9d\x12\x08Landline\x12%\n\x05\x45MAIL\x10\x03\x1a\x1a\x92\xb5\x18\x16\n\x0c\xe7\x94\xb5\xe5\xad\x90\xe9\x82\xae\xe4\xbb\xb6\x12\x06\x45-mail\x12 \n\x06WECHAT\x10\x04\x1a\x14\x92\xb5\x18\x10\n\x06\xe5\xbe\xae\xe4\xbf\xa1\x12\x06WeChat\x12\x14\n\x02QQ\x10\x05\x1a\x0c\x92\xb5\x18\x08\n\x02QQ\x12\x02QQ\x12\x1e\n\x05OTHER\x10\x06\x1a\x13\x92\xb5\x18\x0f\n\x06\xe5\x85\xb6\xe4\xbb\x96\x12\x05Other\"]\n\nExternalId\x12\x31\n\x06system\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,31}$\x12\x1c\n\x05value\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\"\x90\x01\n\rCustomerClass\x12\x14\n\x06scheme\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tclass_key\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xaf\x01\n\x0e\x43ustomerLookup\x12\x1a\n\x05phone\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12\x1b\n\x05\x65mail\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xfe\x01H\x00\x12 \n\x0bmember_code\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12\x34\n\x0b\x65xternal_id\x18\x04 \x01(\x0b\x32\x1d.shuke.customer.v1.ExternalIdH\x00\x42\x0c\n\x03key\x12\x05\xbaH\x02\x08\x01\"\xc2\x05\n\x14\x45nrolCustomerRequest\x12\x33\n\x05store\x18\x01 \x01(\tB$\xe2\x41\x01\x02\xbaH\x1dr\x1b\x32\x19^[A-Z0-9][A-Z0-9-]{0,31}$\x12/\n\renrolment_ref\x18\x02 \x01(\tB\x18\xe2\x41\x01\x02\xbaH\x11r\x0f\x32\r^[!-~]{1,64}$\x12G\n\x0e\x63ontact_points\x18\x03 \x03(\x0b\x32\x1f.shuke.customer.v1.ContactPointB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\n\x12!\n\x0c\x64isplay_name\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12G\n\nparty_type\x18\x05 \x01(\x0e\x32%.shuke.customer.v1.Customer.PartyTypeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x31\n\x07\x61\x64\x64ress\x18\x06 \x01(\x0b\x32\x1a.google.type.PostalAddressB\x04\xe2\x41\x01\x01\x12-\n\rlanguage_code\x18\x07 \x01(\tB\x16\xe2\x41\x01\x01\xbaH\x0fr\rR\x00R\x05zh-CNR\x02\x65n\x12-\n\x0bmember_code\x18\x08 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^[!-~]{0,64}$\x12\x41\n\x0c\x65xternal_ids\x18\t \x03(\x0b\x32\x1d.shuke.customer.v1.ExternalIdB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\n\x12\x1f\n\x11\x61\x63\x63\x65pt_duplicates\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x01\x12^\n\x0enotice_version\x18\x0b \x01(\tBF\xe2\x41\x01\x01\xbaH?r=2;^(policies/[a-z][a-z0-9-]{0,31}/versions/[1-9][0-9]{0,8})?$\x12:\n\x08\x63onsents\x18\x0c \x03(\x0b\x32\x1a.shuke.customer.v1.ConsentB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\x32\"\x8b\x01\n\x15\x45nrolCustomerResponse\x12-\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x1b.shuke.customer.v1.Customer\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x12\x31\n\x07matches\x18\x03 \x03(\x0b\x32 .shuke.customer.v1.CustomerMatch\"d\n\x12GetCustomerRequest\x12N\n\x04name\x18\x01 \x01(\tB@\xe2\x41\x01\x02\xbaH9r725^customers/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\"\xaf\x02\n\x15LookupCustomerRequest\x12=\n\x06lookup\x18\x01 \x01(\x0b\x32!.shuke.customer.v1.CustomerLookupB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12I\n\x04view\x18\x02 \x01(\x0e\x32-.shuke.customer.v1.LookupCustomerRequest.ViewB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\"\x8b\x01\n\x04View\x12\x31\n\x10VIEW_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12\'\n\x03POS\x10\x01\x1a\x1e\x92\xb5\x18\x1a\n\t\xe6\x94\xb6\xe9\x93\xb6\xe5\x8f\xb0\x12\rPoint of sale\x12\'\n\x04\x44\x45SK\x10\x02\x1a\x1d\x92\xb5\x18\x19\n\t\xe6\x9c\x8d\xe5\x8a\xa1\xe5\x8f\xb0\x12\x0cService desk\"K\n\x16LookupCustomerResponse\x12\x31\n\x07matches\x18\x01 \x03(\x0b\x32 .shuke.customer.v1.CustomerMatch\"\xe5\x01\n\rCustomerMatch\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12\x13\n\x0bmasked_name\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.shuke.customer.v1.Customer.State\x12\x31\n\x07\x63lasses\x18\x04 \x03(\x0b\x32 .shuke.customer.v1.CustomerClass\x12\x1a\n\x12\x66irst_purchase_due\x18\x05 \x01(\x08\x12,\n\x07profile\x18\x06 \x01(\x0b\x32\x1b.shuke.customer.v1.Customer2\xff\x03\n\x0f\x43ustomerService\x12\xab\x01\n\rEnrolCustomer\x12\'.shuke.customer.v1.EnrolCustomerRequest\x1a(.shuke.customer.v1.EnrolCustomerResponse\"G\x8a\xb5\x18%\n\x18\x63ustomer.customers.enrol\x10\x01\x18\x03\"\x05store\x82\xd3\xe4\x93\x02\x18\"\x13/v1/customers:enrol:\x01*\x12\x91\x01\n\x0bGetCustomer\x12%.shuke.customer.v1.GetCustomerRequest\x1a\x1b.shuke.customer.v1.Customer\">\x8a\xb5\x18\x1c\n\x16\x63ustomer.customers.get\x10\x01\x18\x02\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/{name=customers/*}\x12\xa9\x01\n\x0eLookupCustomer\x12(.shuke.customer.v1.LookupCustomerRequest\x1a).shuke.customer.v1.LookupCustomerResponse\"B\x8a\xb5\x18\x1f\n\x19\x63ustomer.customers.lookup\x10\x01\x18\x02\x82\xd3\xe4\x93\x02\x19\"\x14/v1/customers:lookup:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n shuke/customer/v1/customer.proto\x12\x11shuke.customer.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a google/type/postal_address.proto\x1a shuke/customer/v1/consents.proto\x1a\x1eshuke/options/v1/options.proto\"\xcc\x0c\n\x08\x43ustomer\x12Q\n\x04name\x18\x01 \x01(\tBC\xe2\x41\x01\x08\xbaH<r:28^(customers/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12G\n\nparty_type\x18\x03 \x01(\x0e\x32%.shuke.customer.v1.Customer.PartyTypeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x45\n\x0e\x63ontact_points\x18\x04 \x03(\x0b\x32\x1f.shuke.customer.v1.ContactPointB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\n\x12\x31\n\x07\x61\x64\x64ress\x18\x05 \x01(\x0b\x32\x1a.google.type.PostalAddressB\x04\xe2\x41\x01\x01\x12-\n\x0bmember_code\x18\x06 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^[!-~]{0,64}$\x12\x41\n\x0c\x65xternal_ids\x18\x07 \x03(\x0b\x32\x1d.shuke.customer.v1.ExternalIdB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\n\x12-\n\rlanguage_code\x18\x08 \x01(\tB\x16\xe2\x41\x01\x01\xbaH\x0fr\rR\x00R\x05zh-CNR\x02\x65n\x12;\n\nhome_store\x18\t \x01(\tB\'\xe2\x41\x01\x05\xbaH r\x1e\x32\x1c^([A-Z0-9][A-Z0-9-]{0,31})?$\x12\x37\n\x07\x63lasses\x18\n \x03(\x0b\x32 .shuke.customer.v1.CustomerClassB\x04\xe2\x41\x01\x03\x12\x36\n\x05state\x18\x0b \x01(\x0e\x32!.shuke.customer.v1.Customer.StateB\x04\xe2\x41\x01\x03\x12\x34\n\x13\x63ompletion_due_date\x18\x0c \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x65nrolled_by\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12=\n\x13\x66irst_purchase_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12<\n\x12last_purchase_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x19\n\x04\x65tag\x18\x12 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12\x1c\n\x0enotice_version\x18\x13 \x01(\tB\x04\xe2\x41\x01\x03\x12K\n\x11preferred_channel\x18\x14 \x01(\x0e\x32\".shuke.customer.v1.Consent.ChannelB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x1e\n\ttime_zone\x18\x15 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12)\n\x08\x62irthday\x18\x16 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12\x14\n\x06masked\x18\x17 \x01(\x08\x42\x04\xe2\x41\x01\x03\"\x94\x01\n\tPartyType\x12\x37\n\x16PARTY_TYPE_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12 \n\x06PERSON\x10\x01\x1a\x14\x92\xb5\x18\x10\n\x06\xe4\xb8\xaa\xe4\xba\xba\x12\x06Person\x12,\n\x0cORGANISATION\x10\x02\x1a\x1a\x92\xb5\x18\x16\n\x06\xe5\x8d\x95\xe4\xbd\x8d\x12\x0cOrganisation\"\xfd\x01\n\x05State\x12\x32\n\x11STATE_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12-\n\x0bPROVISIONAL\x10\x01\x1a\x1c\x92\xb5\x18\x18\n\t\xe5\xbe\x85\xe8\xa1\xa5\xe5\x85\xa8\x12\x0bProvisional\x12 \n\x06\x41\x43TIVE\x10\x02\x1a\x14\x92\xb5\x18\x10\n\x06\xe6\xad\xa3\xe5\xb8\xb8\x12\x06\x41\x63tive\x12%\n\x07\x42LOCKED\x10\x03\x1a\x18\x92\xb5\x18\x14\n\t\xe5\xb7\xb2\xe5\x86\xbb\xe7\xbb\x93\x12\x07\x42locked\x12#\n\x06MERGED\x10\x04\x1a\x17\x92\xb5\x18\x13\n\t\xe5\xb7\xb2\xe5\x90\x88\xe5\xb9\xb6\x12\x06Merged\x12#\n\x06\x45RASED\x10\x05\x1a\x17\x92\xb5\x18\x13\n\t\xe5\xb7\xb2\xe5\x88\xa0\xe9\x99\xa4\x12\x06\x45rased\"\xaf\x03\n\x0c\x43ontactPoint\x12\x42\n\x04kind\x18\x01 \x01(\x0e\x32$.shuke.customer.v1.ContactPoint.KindB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x05value\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xfe\x01\x12\x1a\n\x05label\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18 \x12\x17\n\tpreferred\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\x86\x02\n\x04Kind\x12\x31\n\x10KIND_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12 \n\x06MOBILE\x10\x01\x1a\x14\x92\xb5\x18\x10\n\x06\xe6\x89\x8b\xe6\x9c\xba\x12\x06Mobile\x12*\n\x08LANDLINE\x10\x02\x1a\x1c\x92\xb5\x18\x18\n\x0c\xe5\x9b\xba\xe5\xae\x9a\xe7\x94\xb5\xe8\xaf\x9d\x12\x08Landline\x12%\n\x05\x45MAIL\x10\x03\x1a\x1a\x92\xb5\x18\x16\n\x0c\xe7\x94\xb5\xe5\xad\x90\xe9\x82\xae\xe4\xbb\xb6\x12\x06\x45-mail\x12 \n\x06WECHAT\x10\x04\x1a\x14\x92\xb5\x18\x10\n\x06\xe5\xbe\xae\xe4\xbf\xa1\x12\x06WeChat\x12\x14\n\x02QQ\x10\x05\x1a\x0c\x92\xb5\x18\x08\n\x02QQ\x12\x02QQ\x12\x1e\n\x05OTHER\x10\x06\x1a\x13\x92\xb5\x18\x0f\n\x06\xe5\x85\xb6\xe4\xbb\x96\x12\x05Other\"]\n\nExternalId\x12\x31\n\x06system\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,31}$\x12\x1c\n\x05value\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\"\x90\x01\n\rCustomerClass\x12\x14\n\x06scheme\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tclass_key\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xaf\x01\n\x0e\x43ustomerLookup\x12\x1a\n\x05phone\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12\x1b\n\x05\x65mail\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xfe\x01H\x00\x12 \n\x0bmember_code\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12\x34\n\x0b\x65xternal_id\x18\x04 \x01(\x0b\x32\x1d.shuke.customer.v1.ExternalIdH\x00\x42\x0c\n\x03key\x12\x05\xbaH\x02\x08\x01\"\xc2\x05\n\x14\x45nrolCustomerRequest\x12\x33\n\x05store\x18\x01 \x01(\tB$\xe2\x41\x01\x02\xbaH\x1dr\x1b\x32\x19^[A-Z0-9][A-Z0-9-]{0,31}$\x12/\n\renrolment_ref\x18\x02 \x01(\tB\x18\xe2\x41\x01\x02\xbaH\x11r\x0f\x32\r^[!-~]{1,64}$\x12G\n\x0e\x63ontact_points\x18\x03 \x03(\x0b\x32\x1f.shuke.customer.v1.ContactPointB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\n\x12!\n\x0c\x64isplay_name\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12G\n\nparty_type\x18\x05 \x01(\x0e\x32%.shuke.customer.v1.Customer.PartyTypeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x31\n\x07\x61\x64\x64ress\x18\x06 \x01(\x0b\x32\x1a.google.type.PostalAddressB\x04\xe2\x41\x01\x01\x12-\n\rlanguage_code\x18\x07 \x01(\tB\x16\xe2\x41\x01\x01\xbaH\x0fr\rR\x00R\x05zh-CNR\x02\x65n\x12-\n\x0bmember_code\x18\x08 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^[!-~]{0,64}$\x12\x41\n\x0c\x65xternal_ids\x18\t \x03(\x0b\x32\x1d.shuke.customer.v1.ExternalIdB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\n\x12\x1f\n\x11\x61\x63\x63\x65pt_duplicates\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x01\x12^\n\x0enotice_version\x18\x0b \x01(\tBF\xe2\x41\x01\x01\xbaH?r=2;^(policies/[a-z][a-z0-9-]{0,31}/versions/[1-9][0-9]{0,8})?$\x12:\n\x08\x63onsents\x18\x0c \x03(\x0b\x32\x1a.shuke.customer.v1.ConsentB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\x32\"\x8b\x01\n\x15\x45nrolCustomerResponse\x12-\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x1b.shuke.customer.v1.Customer\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x12\x31\n\x07matches\x18\x03 \x03(\x0b\x32 .shuke.customer.v1.CustomerMatch\"\xbd\x02\n\x15\x43reateCustomerRequest\x12\x39\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x1b.shuke.customer.v1.CustomerB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\x11\x61\x63\x63\x65pt_duplicates\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12^\n\x0enotice_version\x18\x03 \x01(\tBF\xe2\x41\x01\x01\xbaH?r=2;^(policies/[a-z][a-z0-9-]{0,31}/versions/[1-9][0-9]{0,8})?$\x12:\n\x08\x63onsents\x18\x04 \x03(\x0b\x32\x1a.shuke.customer.v1.ConsentB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\x32\x12,\n\nrequest_id\x18\x05 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^[!-~]{0,64}$\"\xb7\x01\n\x15UpdateCustomerRequest\x12\x39\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x1b.shuke.customer.v1.CustomerB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12,\n\nrequest_id\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^[!-~]{0,64}$\"t\n\x18\x42\x61tchGetCustomersRequest\x12X\n\x05names\x18\x01 \x03(\tBI\xe2\x41\x01\x02\xbaHB\x92\x01?\x08\x01\x10\x64\"9r725^customers/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\"K\n\x19\x42\x61tchGetCustomersResponse\x12.\n\tcustomers\x18\x01 \x03(\x0b\x32\x1b.shuke.customer.v1.Customer\"d\n\x12GetCustomerRequest\x12N\n\x04name\x18\x01 \x01(\tB@\xe2\x41\x01\x02\xbaH9r725^customers/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\"\xaf\x02\n\x15LookupCustomerRequest\x12=\n\x06lookup\x18\x01 \x01(\x0b\x32!.shuke.customer.v1.CustomerLookupB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12I\n\x04view\x18\x02 \x01(\x0e\x32-.shuke.customer.v1.LookupCustomerRequest.ViewB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\"\x8b\x01\n\x04View\x12\x31\n\x10VIEW_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12\'\n\x03POS\x10\x01\x1a\x1e\x92\xb5\x18\x1a\n\t\xe6\x94\xb6\xe9\x93\xb6\xe5\x8f\xb0\x12\rPoint of sale\x12\'\n\x04\x44\x45SK\x10\x02\x1a\x1d\x92\xb5\x18\x19\n\t\xe6\x9c\x8d\xe5\x8a\xa1\xe5\x8f\xb0\x12\x0cService desk\"K\n\x16LookupCustomerResponse\x12\x31\n\x07matches\x18\x01 \x03(\x0b\x32 .shuke.customer.v1.CustomerMatch\"\xe5\x01\n\rCustomerMatch\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12\x13\n\x0bmasked_name\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.shuke.customer.v1.Customer.State\x12\x31\n\x07\x63lasses\x18\x04 \x03(\x0b\x32 .shuke.customer.v1.CustomerClass\x12\x1a\n\x12\x66irst_purchase_due\x18\x05 \x01(\x08\x12,\n\x07profile\x18\x06 \x01(\x0b\x32\x1b.shuke.customer.v1.Customer2\x8f\x08\n\x0f\x43ustomerService\x12\xab\x01\n\rEnrolCustomer\x12\'.shuke.customer.v1.EnrolCustomerRequest\x1a(.shuke.customer.v1.EnrolCustomerResponse\"G\x8a\xb5\x18%\n\x18\x63ustomer.customers.enrol\x10\x01\x18\x03\"\x05store\x82\xd3\xe4\x93\x02\x18\"\x13/v1/customers:enrol:\x01*\x12\xa9\x01\n\x0e\x43reateCustomer\x12(.shuke.customer.v1.CreateCustomerRequest\x1a\x1b.shuke.customer.v1.Customer\"P\x8a\xb5\x18\x34\n\x19\x63ustomer.customers.create\x10\x01\x18\x03\"\x13\x63ustomer.home_store\x82\xd3\xe4\x93\x02\x12\"\r/v1/customers:\x01*\x12\xad\x01\n\x0eUpdateCustomer\x12(.shuke.customer.v1.UpdateCustomerRequest\x1a\x1b.shuke.customer.v1.Customer\"T\x8a\xb5\x18\x1f\n\x19\x63ustomer.customers.update\x10\x01\x18\x03\x82\xd3\xe4\x93\x02+2\x1f/v1/{customer.name=customers/*}:\x08\x63ustomer\x12\x91\x01\n\x0bGetCustomer\x12%.shuke.customer.v1.GetCustomerRequest\x1a\x1b.shuke.customer.v1.Customer\">\x8a\xb5\x18\x1c\n\x16\x63ustomer.customers.get\x10\x01\x18\x02\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/{name=customers/*}\x12\xb1\x01\n\x11\x42\x61tchGetCustomers\x12+.shuke.customer.v1.BatchGetCustomersRequest\x1a,.shuke.customer.v1.BatchGetCustomersResponse\"A\x8a\xb5\x18\x1c\n\x16\x63ustomer.customers.get\x10\x01\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/customers:batchGet:\x01*\x12\xa9\x01\n\x0eLookupCustomer\x12(.shuke.customer.v1.LookupCustomerRequest\x1a).shuke.customer.v1.LookupCustomerResponse\"B\x8a\xb5\x18\x1f\n\x19\x63ustomer.customers.lookup\x10\x01\x18\x02\x82\xd3\xe4\x93\x02\x19\"\x14/v1/customers:lookup:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,24 +54,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMER_STATE'].values_by_name["ACTIVE"]._serialized_options = b'\222\265\030\020\n\006\346\255\243\345\270\270\022\006Active'
   _globals['_CUSTOMER_STATE'].values_by_name["BLOCKED"]._loaded_options = None
   _globals['_CUSTOMER_STATE'].values_by_name["BLOCKED"]._serialized_options = b'\222\265\030\024\n\t\345\267\262\345\206\273\347\273\223\022\007Blocked'
+  _globals['_CUSTOMER_STATE'].values_by_name["MERGED"]._loaded_options = None
+  _globals['_CUSTOMER_STATE'].values_by_name["MERGED"]._serialized_options = b'\222\265\030\023\n\t\345\267\262\345\220\210\345\271\266\022\006Merged'
+  _globals['_CUSTOMER_STATE'].values_by_name["ERASED"]._loaded_options = None
+  _globals['_CUSTOMER_STATE'].values_by_name["ERASED"]._serialized_options = b'\222\265\030\023\n\t\345\267\262\345\210\240\351\231\244\022\006Erased'
   _globals['_CUSTOMER'].fields_by_name['name']._loaded_options = None
-  _globals['_CUSTOMER'].fields_by_name['name']._serialized_options = b'\342A\001\010'
+  _globals['_CUSTOMER'].fields_by_name['name']._serialized_options = b'\342A\001\010\272H<r:28^(customers/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$'
   _globals['_CUSTOMER'].fields_by_name['display_name']._loaded_options = None
-  _globals['_CUSTOMER'].fields_by_name['display_name']._serialized_options = b'\342A\001\003'
+  _globals['_CUSTOMER'].fields_by_name['display_name']._serialized_options = b'\342A\001\001\272H\004r\002\030d'
   _globals['_CUSTOMER'].fields_by_name['party_type']._loaded_options = None
-  _globals['_CUSTOMER'].fields_by_name['party_type']._serialized_options = b'\342A\001\003'
+  _globals['_CUSTOMER'].fields_by_name['party_type']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
   _globals['_CUSTOMER'].fields_by_name['contact_points']._loaded_options = None
-  _globals['_CUSTOMER'].fields_by_name['contact_points']._serialized_options = b'\342A\001\003'
+  _globals['_CUSTOMER'].fields_by_name['contact_points']._serialized_options = b'\342A\001\001\272H\005\222\001\002\020\n'
   _globals['_CUSTOMER'].fields_by_name['address']._loaded_options = None
-  _globals['_CUSTOMER'].fields_by_name['address']._serialized_options = b'\342A\001\003'
+  _globals['_CUSTOMER'].fields_by_name['address']._serialized_options = b'\342A\001\001'
   _globals['_CUSTOMER'].fields_by_name['member_code']._loaded_options = None
-  _globals['_CUSTOMER'].fields_by_name['member_code']._serialized_options = b'\342A\001\003'
+  _globals['_CUSTOMER'].fields_by_name['member_code']._serialized_options = b'\342A\001\001\272H\021r\0172\r^[!-~]{0,64}$'
   _globals['_CUSTOMER'].fields_by_name['external_ids']._loaded_options = None
-  _globals['_CUSTOMER'].fields_by_name['external_ids']._serialized_options = b'\342A\001\003'
+  _globals['_CUSTOMER'].fields_by_name['external_ids']._serialized_options = b'\342A\001\001\272H\005\222\001\002\020\n'
   _globals['_CUSTOMER'].fields_by_name['language_code']._loaded_options = None
-  _globals['_CUSTOMER'].fields_by_name['language_code']._serialized_options = b'\342A\001\003'
+  _globals['_CUSTOMER'].fields_by_name['language_code']._serialized_options = b'\342A\001\001\272H\017r\rR\000R\005zh-CNR\002en'
   _globals['_CUSTOMER'].fields_by_name['home_store']._loaded_options = None
-  _globals['_CUSTOMER'].fields_by_name['home_store']._serialized_options = b'\342A\001\003'
+  _globals['_CUSTOMER'].fields_by_name['home_store']._serialized_options = b'\342A\001\005\272H r\0362\034^([A-Z0-9][A-Z0-9-]{0,31})?$'
   _globals['_CUSTOMER'].fields_by_name['classes']._loaded_options = None
   _globals['_CUSTOMER'].fields_by_name['classes']._serialized_options = b'\342A\001\003'
   _globals['_CUSTOMER'].fields_by_name['state']._loaded_options = None
@@ -88,9 +93,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMER'].fields_by_name['update_time']._loaded_options = None
   _globals['_CUSTOMER'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_CUSTOMER'].fields_by_name['etag']._loaded_options = None
-  _globals['_CUSTOMER'].fields_by_name['etag']._serialized_options = b'\342A\001\003'
+  _globals['_CUSTOMER'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
   _globals['_CUSTOMER'].fields_by_name['notice_version']._loaded_options = None
   _globals['_CUSTOMER'].fields_by_name['notice_version']._serialized_options = b'\342A\001\003'
+  _globals['_CUSTOMER'].fields_by_name['preferred_channel']._loaded_options = None
+  _globals['_CUSTOMER'].fields_by_name['preferred_channel']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_CUSTOMER'].fields_by_name['time_zone']._loaded_options = None
+  _globals['_CUSTOMER'].fields_by_name['time_zone']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_CUSTOMER'].fields_by_name['birthday']._loaded_options = None
+  _globals['_CUSTOMER'].fields_by_name['birthday']._serialized_options = b'\342A\001\001'
+  _globals['_CUSTOMER'].fields_by_name['masked']._loaded_options = None
+  _globals['_CUSTOMER'].fields_by_name['masked']._serialized_options = b'\342A\001\003'
   _globals['_CONTACTPOINT_KIND'].values_by_name["KIND_UNSPECIFIED"]._loaded_options = None
   _globals['_CONTACTPOINT_KIND'].values_by_name["KIND_UNSPECIFIED"]._serialized_options = b'\222\265\030\027\n\t\346\234\252\350\257\264\346\230\216\022\nNot stated'
   _globals['_CONTACTPOINT_KIND'].values_by_name["MOBILE"]._loaded_options = None
@@ -157,6 +170,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENROLCUSTOMERREQUEST'].fields_by_name['notice_version']._serialized_options = b'\342A\001\001\272H?r=2;^(policies/[a-z][a-z0-9-]{0,31}/versions/[1-9][0-9]{0,8})?$'
   _globals['_ENROLCUSTOMERREQUEST'].fields_by_name['consents']._loaded_options = None
   _globals['_ENROLCUSTOMERREQUEST'].fields_by_name['consents']._serialized_options = b'\342A\001\001\272H\005\222\001\002\0202'
+  _globals['_CREATECUSTOMERREQUEST'].fields_by_name['customer']._loaded_options = None
+  _globals['_CREATECUSTOMERREQUEST'].fields_by_name['customer']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_CREATECUSTOMERREQUEST'].fields_by_name['accept_duplicates']._loaded_options = None
+  _globals['_CREATECUSTOMERREQUEST'].fields_by_name['accept_duplicates']._serialized_options = b'\342A\001\001'
+  _globals['_CREATECUSTOMERREQUEST'].fields_by_name['notice_version']._loaded_options = None
+  _globals['_CREATECUSTOMERREQUEST'].fields_by_name['notice_version']._serialized_options = b'\342A\001\001\272H?r=2;^(policies/[a-z][a-z0-9-]{0,31}/versions/[1-9][0-9]{0,8})?$'
+  _globals['_CREATECUSTOMERREQUEST'].fields_by_name['consents']._loaded_options = None
+  _globals['_CREATECUSTOMERREQUEST'].fields_by_name['consents']._serialized_options = b'\342A\001\001\272H\005\222\001\002\0202'
+  _globals['_CREATECUSTOMERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CREATECUSTOMERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\021r\0172\r^[!-~]{0,64}$'
+  _globals['_UPDATECUSTOMERREQUEST'].fields_by_name['customer']._loaded_options = None
+  _globals['_UPDATECUSTOMERREQUEST'].fields_by_name['customer']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_UPDATECUSTOMERREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATECUSTOMERREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATECUSTOMERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATECUSTOMERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\021r\0172\r^[!-~]{0,64}$'
+  _globals['_BATCHGETCUSTOMERSREQUEST'].fields_by_name['names']._loaded_options = None
+  _globals['_BATCHGETCUSTOMERSREQUEST'].fields_by_name['names']._serialized_options = b'\342A\001\002\272HB\222\001?\010\001\020d\"9r725^customers/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
   _globals['_GETCUSTOMERREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETCUSTOMERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H9r725^customers/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
   _globals['_LOOKUPCUSTOMERREQUEST_VIEW'].values_by_name["VIEW_UNSPECIFIED"]._loaded_options = None
@@ -171,40 +202,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOOKUPCUSTOMERREQUEST'].fields_by_name['view']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
   _globals['_CUSTOMERSERVICE'].methods_by_name['EnrolCustomer']._loaded_options = None
   _globals['_CUSTOMERSERVICE'].methods_by_name['EnrolCustomer']._serialized_options = b'\212\265\030%\n\030customer.customers.enrol\020\001\030\003\"\005store\202\323\344\223\002\030\"\023/v1/customers:enrol:\001*'
+  _globals['_CUSTOMERSERVICE'].methods_by_name['CreateCustomer']._loaded_options = None
+  _globals['_CUSTOMERSERVICE'].methods_by_name['CreateCustomer']._serialized_options = b'\212\265\0304\n\031customer.customers.create\020\001\030\003\"\023customer.home_store\202\323\344\223\002\022\"\r/v1/customers:\001*'
+  _globals['_CUSTOMERSERVICE'].methods_by_name['UpdateCustomer']._loaded_options = None
+  _globals['_CUSTOMERSERVICE'].methods_by_name['UpdateCustomer']._serialized_options = b'\212\265\030\037\n\031customer.customers.update\020\001\030\003\202\323\344\223\002+2\037/v1/{customer.name=customers/*}:\010customer'
   _globals['_CUSTOMERSERVICE'].methods_by_name['GetCustomer']._loaded_options = None
   _globals['_CUSTOMERSERVICE'].methods_by_name['GetCustomer']._serialized_options = b'\212\265\030\034\n\026customer.customers.get\020\001\030\002\202\323\344\223\002\030\022\026/v1/{name=customers/*}'
+  _globals['_CUSTOMERSERVICE'].methods_by_name['BatchGetCustomers']._loaded_options = None
+  _globals['_CUSTOMERSERVICE'].methods_by_name['BatchGetCustomers']._serialized_options = b'\212\265\030\034\n\026customer.customers.get\020\001\030\002\202\323\344\223\002\033\"\026/v1/customers:batchGet:\001*'
   _globals['_CUSTOMERSERVICE'].methods_by_name['LookupCustomer']._loaded_options = None
   _globals['_CUSTOMERSERVICE'].methods_by_name['LookupCustomer']._serialized_options = b'\212\265\030\037\n\031customer.customers.lookup\020\001\030\002\202\323\344\223\002\031\"\024/v1/customers:lookup:\001*'
-  _globals['_CUSTOMER']._serialized_start=305
-  _globals['_CUSTOMER']._serialized_end=1495
-  _globals['_CUSTOMER_PARTYTYPE']._serialized_start=1165
-  _globals['_CUSTOMER_PARTYTYPE']._serialized_end=1313
-  _globals['_CUSTOMER_STATE']._serialized_start=1316
-  _globals['_CUSTOMER_STATE']._serialized_end=1495
-  _globals['_CONTACTPOINT']._serialized_start=1498
-  _globals['_CONTACTPOINT']._serialized_end=1929
-  _globals['_CONTACTPOINT_KIND']._serialized_start=1667
-  _globals['_CONTACTPOINT_KIND']._serialized_end=1929
-  _globals['_EXTERNALID']._serialized_start=1931
-  _globals['_EXTERNALID']._serialized_end=2024
-  _globals['_CUSTOMERCLASS']._serialized_start=2027
-  _globals['_CUSTOMERCLASS']._serialized_end=2171
-  _globals['_CUSTOMERLOOKUP']._serialized_start=2174
-  _globals['_CUSTOMERLOOKUP']._serialized_end=2349
-  _globals['_ENROLCUSTOMERREQUEST']._serialized_start=2352
-  _globals['_ENROLCUSTOMERREQUEST']._serialized_end=3058
-  _globals['_ENROLCUSTOMERRESPONSE']._serialized_start=3061
-  _globals['_ENROLCUSTOMERRESPONSE']._serialized_end=3200
-  _globals['_GETCUSTOMERREQUEST']._serialized_start=3202
-  _globals['_GETCUSTOMERREQUEST']._serialized_end=3302
-  _globals['_LOOKUPCUSTOMERREQUEST']._serialized_start=3305
-  _globals['_LOOKUPCUSTOMERREQUEST']._serialized_end=3608
-  _globals['_LOOKUPCUSTOMERREQUEST_VIEW']._serialized_start=3469
-  _globals['_LOOKUPCUSTOMERREQUEST_VIEW']._serialized_end=3608
-  _globals['_LOOKUPCUSTOMERRESPONSE']._serialized_start=3610
-  _globals['_LOOKUPCUSTOMERRESPONSE']._serialized_end=3685
-  _globals['_CUSTOMERMATCH']._serialized_start=3688
-  _globals['_CUSTOMERMATCH']._serialized_end=3917
-  _globals['_CUSTOMERSERVICE']._serialized_start=3920
-  _globals['_CUSTOMERSERVICE']._serialized_end=4431
+  _globals['_CUSTOMER']._serialized_start=339
+  _globals['_CUSTOMER']._serialized_end=1951
+  _globals['_CUSTOMER_PARTYTYPE']._serialized_start=1547
+  _globals['_CUSTOMER_PARTYTYPE']._serialized_end=1695
+  _globals['_CUSTOMER_STATE']._serialized_start=1698
+  _globals['_CUSTOMER_STATE']._serialized_end=1951
+  _globals['_CONTACTPOINT']._serialized_start=1954
+  _globals['_CONTACTPOINT']._serialized_end=2385
+  _globals['_CONTACTPOINT_KIND']._serialized_start=2123
+  _globals['_CONTACTPOINT_KIND']._serialized_end=2385
+  _globals['_EXTERNALID']._serialized_start=2387
+  _globals['_EXTERNALID']._serialized_end=2480
+  _globals['_CUSTOMERCLASS']._serialized_start=2483
+  _globals['_CUSTOMERCLASS']._serialized_end=2627
+  _globals['_CUSTOMERLOOKUP']._serialized_start=2630
+  _globals['_CUSTOMERLOOKUP']._serialized_end=2805
+  _globals['_ENROLCUSTOMERREQUEST']._serialized_start=2808
+  _globals['_ENROLCUSTOMERREQUEST']._serialized_end=3514
+  _globals['_ENROLCUSTOMERRESPONSE']._serialized_start=3517
+  _globals['_ENROLCUSTOMERRESPONSE']._serialized_end=3656
+  _globals['_CREATECUSTOMERREQUEST']._serialized_start=3659
+  _globals['_CREATECUSTOMERREQUEST']._serialized_end=3976
+  _globals['_UPDATECUSTOMERREQUEST']._serialized_start=3979
+  _globals['_UPDATECUSTOMERREQUEST']._serialized_end=4162
+  _globals['_BATCHGETCUSTOMERSREQUEST']._serialized_start=4164
+  _globals['_BATCHGETCUSTOMERSREQUEST']._serialized_end=4280
+  _globals['_BATCHGETCUSTOMERSRESPONSE']._serialized_start=4282
+  _globals['_BATCHGETCUSTOMERSRESPONSE']._serialized_end=4357
+  _globals['_GETCUSTOMERREQUEST']._serialized_start=4359
+  _globals['_GETCUSTOMERREQUEST']._serialized_end=4459
+  _globals['_LOOKUPCUSTOMERREQUEST']._serialized_start=4462
+  _globals['_LOOKUPCUSTOMERREQUEST']._serialized_end=4765
+  _globals['_LOOKUPCUSTOMERREQUEST_VIEW']._serialized_start=4626
+  _globals['_LOOKUPCUSTOMERREQUEST_VIEW']._serialized_end=4765
+  _globals['_LOOKUPCUSTOMERRESPONSE']._serialized_start=4767
+  _globals['_LOOKUPCUSTOMERRESPONSE']._serialized_end=4842
+  _globals['_CUSTOMERMATCH']._serialized_start=4845
+  _globals['_CUSTOMERMATCH']._serialized_end=5074
+  _globals['_CUSTOMERSERVICE']._serialized_start=5077
+  _globals['_CUSTOMERSERVICE']._serialized_end=6116
 # @@protoc_insertion_point(module_scope)

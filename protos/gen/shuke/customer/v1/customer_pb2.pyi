@@ -5,6 +5,7 @@ The chain's book of record: who the customers are and what they bought."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -66,6 +67,10 @@ class Customer(_message.Message):
         """The file is complete."""
         BLOCKED: Customer._State.ValueType  # 3
         """No business is done with the customer at present."""
+        MERGED: Customer._State.ValueType  # 4
+        """The file was merged into another one; it is kept for its records and never changed again."""
+        ERASED: Customer._State.ValueType  # 5
+        """The personal data were erased, for good."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State of the file."""
@@ -78,6 +83,10 @@ class Customer(_message.Message):
     """The file is complete."""
     BLOCKED: Customer.State.ValueType  # 3
     """No business is done with the customer at present."""
+    MERGED: Customer.State.ValueType  # 4
+    """The file was merged into another one; it is kept for its records and never changed again."""
+    ERASED: Customer.State.ValueType  # 5
+    """The personal data were erased, for good."""
 
     NAME_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
@@ -98,29 +107,42 @@ class Customer(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     NOTICE_VERSION_FIELD_NUMBER: _builtins.int
+    PREFERRED_CHANNEL_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    BIRTHDAY_FIELD_NUMBER: _builtins.int
+    MASKED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name of the customer, "customers/{uuid}". It never changes."""
+    """Name of the customer, "customers/{uuid}". It never changes; empty in CreateCustomer."""
     display_name: _builtins.str
-    """Display name is what the customer is called (姓名). Personal."""
+    """Display name is what the customer is called (姓名). At most 100 characters; needed in CreateCustomer. Personal."""
     party_type: Global___Customer.PartyType.ValueType
-    """Party type: a person or an organisation."""
+    """Party type: a person or an organisation; PERSON when not stated."""
     member_code: _builtins.str
-    """Member code of the customer's card; empty without one. Personal."""
+    """Member code of the customer's card; empty without one. At most 64 visible ASCII characters. Personal."""
     language_code: _builtins.str
-    """Language code (BCP 47) in which the customer is addressed."""
+    """Language code (BCP 47) in which the customer is addressed: "zh-CN" (default) or "en"."""
     home_store: _builtins.str
-    """Home store is the code of the store that opened the file."""
+    """Home store is the code of the store that opened the file; needed in CreateCustomer, never changed."""
     state: Global___Customer.State.ValueType
     """State of the file."""
     enrolled_by: _builtins.str
-    """Enrolled by: staff code of whoever opened the file; empty when the till named nobody."""
+    """Enrolled by: staff code of whoever opened the file; empty when the caller named nobody."""
     etag: _builtins.str
-    """Etag of this version of the file."""
+    """Etag of this version of the file; when given in UpdateCustomer, it must be current."""
     notice_version: _builtins.str
-    """Notice version that the customer was shown on enrolment, "policies/notice/versions/{n}"; empty when none was named."""
+    """Notice version that the customer was shown when the file was opened, "policies/notice/versions/{n}"; empty when none was named."""
+    preferred_channel: _consents_pb2.Consent.Channel.ValueType
+    """Preferred channel: the one that the customer wants to be addressed on; ALL or not stated for no wish."""
+    time_zone: _builtins.str
+    """Time zone of the customer, as in the IANA database; empty for the chain's. At most 64 characters."""
+    masked: _builtins.bool
+    """Masked is true when the personal fields are answered only in part, because the caller may not see them: of names, codes and accounts
+    the first character, of telephones the ends, of e-mail addresses the first character and the domain, of the address no more than the
+    city; the birthday and labels are left out.
+    """
     @_builtins.property
     def contact_points(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContactPoint]:
-        """Contact points, in the order given. Personal."""
+        """Contact points, in the order given. At most 10; one is needed in CreateCustomer. Personal."""
 
     @_builtins.property
     def address(self) -> _postal_address_pb2.PostalAddress:
@@ -128,7 +150,7 @@ class Customer(_message.Message):
 
     @_builtins.property
     def external_ids(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExternalId]:
-        """External ids under which other systems know the customer. Personal."""
+        """External ids under which other systems know the customer. At most 10. Personal."""
 
     @_builtins.property
     def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CustomerClass]:
@@ -154,6 +176,10 @@ class Customer(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """Update time: when the file was last changed. A sale does not change it."""
 
+    @_builtins.property
+    def birthday(self) -> _date_pb2.Date:
+        """Birthday of the customer, a whole day that is not in the future. Personal."""
+
     def __init__(
         self,
         *,
@@ -176,10 +202,14 @@ class Customer(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         notice_version: _builtins.str = ...,
+        preferred_channel: _consents_pb2.Consent.Channel.ValueType = ...,
+        time_zone: _builtins.str = ...,
+        birthday: _date_pb2.Date | None = ...,
+        masked: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "completion_due_date", b"completion_due_date", "create_time", b"create_time", "first_purchase_time", b"first_purchase_time", "last_purchase_time", b"last_purchase_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "birthday", b"birthday", "completion_due_date", b"completion_due_date", "create_time", b"create_time", "first_purchase_time", b"first_purchase_time", "last_purchase_time", b"last_purchase_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "classes", b"classes", "completion_due_date", b"completion_due_date", "contact_points", b"contact_points", "create_time", b"create_time", "display_name", b"display_name", "enrolled_by", b"enrolled_by", "etag", b"etag", "external_ids", b"external_ids", "first_purchase_time", b"first_purchase_time", "home_store", b"home_store", "language_code", b"language_code", "last_purchase_time", b"last_purchase_time", "member_code", b"member_code", "name", b"name", "notice_version", b"notice_version", "party_type", b"party_type", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "birthday", b"birthday", "classes", b"classes", "completion_due_date", b"completion_due_date", "contact_points", b"contact_points", "create_time", b"create_time", "display_name", b"display_name", "enrolled_by", b"enrolled_by", "etag", b"etag", "external_ids", b"external_ids", "first_purchase_time", b"first_purchase_time", "home_store", b"home_store", "language_code", b"language_code", "last_purchase_time", b"last_purchase_time", "masked", b"masked", "member_code", b"member_code", "name", b"name", "notice_version", b"notice_version", "party_type", b"party_type", "preferred_channel", b"preferred_channel", "state", b"state", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -449,7 +479,9 @@ class EnrolCustomerResponse(_message.Message):
     """Replayed is true when this enrolment had been recorded before."""
     @_builtins.property
     def customer(self) -> Global___Customer:
-        """Customer that was enrolled; unset when matches are listed."""
+        """Customer that was enrolled; unset when matches are listed. Of a replayed enrolment it is the file as it stands, masked where the
+        caller may not see it.
+        """
 
     @_builtins.property
     def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___CustomerMatch]:
@@ -469,6 +501,135 @@ class EnrolCustomerResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EnrolCustomerResponse: _TypeAlias = EnrolCustomerResponse  # noqa: Y015
+
+@_typing.final
+class CreateCustomerRequest(_message.Message):
+    """CreateCustomerRequest holds what a member of staff knows of a new customer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    ACCEPT_DUPLICATES_FIELD_NUMBER: _builtins.int
+    NOTICE_VERSION_FIELD_NUMBER: _builtins.int
+    CONSENTS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    accept_duplicates: _builtins.bool
+    """Accept duplicates: open a file although a contact point is known already, because the customer says so."""
+    notice_version: _builtins.str
+    """Notice version that the customer was shown, "policies/notice/versions/{n}"; needed for consents, and kept without any too."""
+    request_id: _builtins.str
+    """Request id: repeats with the same id and content answer the file that the first one opened, as it stands. 1 to 64 visible ASCII
+    characters.
+    """
+    @_builtins.property
+    def customer(self) -> Global___Customer:
+        """Customer to open a file for; home_store, display_name and one contact point are needed, output fields are ignored."""
+
+    @_builtins.property
+    def consents(self) -> _containers.RepeatedCompositeFieldContainer[_consents_pb2.Consent]:
+        """Consents that the customer grants with it, at most 50, none twice; recorded with source DESK."""
+
+    def __init__(
+        self,
+        *,
+        customer: Global___Customer | None = ...,
+        accept_duplicates: _builtins.bool = ...,
+        notice_version: _builtins.str = ...,
+        consents: _abc.Iterable[_consents_pb2.Consent] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_duplicates", b"accept_duplicates", "consents", b"consents", "customer", b"customer", "notice_version", b"notice_version", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateCustomerRequest: _TypeAlias = CreateCustomerRequest  # noqa: Y015
+
+@_typing.final
+class UpdateCustomerRequest(_message.Message):
+    """UpdateCustomerRequest holds what shall change in a file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Request id: repeats with the same id and content change nothing and answer the file as it stands. 1 to 64 visible ASCII characters."""
+    @_builtins.property
+    def customer(self) -> Global___Customer:
+        """Customer with the name of the file and the new content of the fields that change; its etag, where given, must be current."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Update mask: the fields to change, whole, such as "display_name"; not set: all that the customer above gives; "*": all that can be
+        changed, so that what is not given is cleared. They are display_name, party_type, contact_points, address, member_code, external_ids,
+        language_code, preferred_channel, time_zone and birthday. A personal field cannot be taken from a file that was read masked.
+        """
+
+    def __init__(
+        self,
+        *,
+        customer: Global___Customer | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateCustomerRequest: _TypeAlias = UpdateCustomerRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetCustomersRequest(_message.Message):
+    """BatchGetCustomersRequest names customers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the customers, "customers/{uuid}" each, 1 to 100."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetCustomersRequest: _TypeAlias = BatchGetCustomersRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetCustomersResponse(_message.Message):
+    """BatchGetCustomersResponse holds the files."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def customers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Customer]:
+        """Customers, in the order of the names."""
+
+    def __init__(
+        self,
+        *,
+        customers: _abc.Iterable[Global___Customer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetCustomersResponse: _TypeAlias = BatchGetCustomersResponse  # noqa: Y015
 
 @_typing.final
 class GetCustomerRequest(_message.Message):
@@ -509,7 +670,7 @@ class LookupCustomerRequest(_message.Message):
         POS: LookupCustomerRequest._View.ValueType  # 1
         """For a till: the name masked, no contact points."""
         DESK: LookupCustomerRequest._View.ValueType  # 2
-        """For a service desk: the whole file; needs the permission "customer.customers.get"."""
+        """For a service desk: the whole file, masked where the caller may not see it; needs the permission "customer.customers.get"."""
 
     class View(_View, metaclass=_ViewEnumTypeWrapper):
         """View says how much of a match is shown."""
@@ -519,7 +680,7 @@ class LookupCustomerRequest(_message.Message):
     POS: LookupCustomerRequest.View.ValueType  # 1
     """For a till: the name masked, no contact points."""
     DESK: LookupCustomerRequest.View.ValueType  # 2
-    """For a service desk: the whole file; needs the permission "customer.customers.get"."""
+    """For a service desk: the whole file, masked where the caller may not see it; needs the permission "customer.customers.get"."""
 
     LOOKUP_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int

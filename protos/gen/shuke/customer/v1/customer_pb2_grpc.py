@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class CustomerServiceStub:
-    """CustomerService keeps one file per customer of the chain.
+    """CustomerService keeps one file per customer of the chain. Personal fields of a file are answered masked to a caller without the
+    permission "customer.personal.read", and every read of them is recorded.
     """
 
     def __init__(self, channel):
@@ -40,10 +41,25 @@ class CustomerServiceStub:
                 request_serializer=shuke_dot_customer_dot_v1_dot_customer__pb2.EnrolCustomerRequest.SerializeToString,
                 response_deserializer=shuke_dot_customer_dot_v1_dot_customer__pb2.EnrolCustomerResponse.FromString,
                 _registered_method=True)
+        self.CreateCustomer = channel.unary_unary(
+                '/shuke.customer.v1.CustomerService/CreateCustomer',
+                request_serializer=shuke_dot_customer_dot_v1_dot_customer__pb2.CreateCustomerRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_customer__pb2.Customer.FromString,
+                _registered_method=True)
+        self.UpdateCustomer = channel.unary_unary(
+                '/shuke.customer.v1.CustomerService/UpdateCustomer',
+                request_serializer=shuke_dot_customer_dot_v1_dot_customer__pb2.UpdateCustomerRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_customer__pb2.Customer.FromString,
+                _registered_method=True)
         self.GetCustomer = channel.unary_unary(
                 '/shuke.customer.v1.CustomerService/GetCustomer',
                 request_serializer=shuke_dot_customer_dot_v1_dot_customer__pb2.GetCustomerRequest.SerializeToString,
                 response_deserializer=shuke_dot_customer_dot_v1_dot_customer__pb2.Customer.FromString,
+                _registered_method=True)
+        self.BatchGetCustomers = channel.unary_unary(
+                '/shuke.customer.v1.CustomerService/BatchGetCustomers',
+                request_serializer=shuke_dot_customer_dot_v1_dot_customer__pb2.BatchGetCustomersRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_customer__pb2.BatchGetCustomersResponse.FromString,
                 _registered_method=True)
         self.LookupCustomer = channel.unary_unary(
                 '/shuke.customer.v1.CustomerService/LookupCustomer',
@@ -53,7 +69,8 @@ class CustomerServiceStub:
 
 
 class CustomerServiceServicer:
-    """CustomerService keeps one file per customer of the chain.
+    """CustomerService keeps one file per customer of the chain. Personal fields of a file are answered masked to a caller without the
+    permission "customer.personal.read", and every read of them is recorded.
     """
 
     def EnrolCustomer(self, request, context):
@@ -66,8 +83,35 @@ class CustomerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateCustomer(self, request, context):
+        """CreateCustomer opens a customer file at a desk, PROVISIONAL while mandatory fields are missing. Errors: INVALID_ARGUMENT with a
+        violation per field, ALREADY_EXISTS (CUSTOMER_KNOWN) when a contact point is known already, unless accept_duplicates says that this
+        is another person, NOT_FOUND (NOTICE_NOT_FOUND), FAILED_PRECONDITION (NOTICE_NOT_IN_FORCE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateCustomer(self, request, context):
+        """UpdateCustomer changes the fields of a file that update_mask names; a field that is named and not given is cleared. Keys under which
+        the customer is found follow. A file becomes ACTIVE once no mandatory field is missing, and PROVISIONAL again when one is cleared. A
+        request that changes nothing is answered with the file as it stands: same etag, same update_time, no event. Errors: INVALID_ARGUMENT
+        (UPDATE_PATH_WRONG and a violation per field), NOT_FOUND (CUSTOMER_NOT_FOUND), FAILED_PRECONDITION (CUSTOMER_CLOSED), ABORTED
+        (ETAG_MISMATCH).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetCustomer(self, request, context):
         """GetCustomer answers one customer's file. Errors: NOT_FOUND (CUSTOMER_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetCustomers(self, request, context):
+        """BatchGetCustomers answers many files, all or none. Errors: NOT_FOUND (CUSTOMER_NOT_FOUND), which names the missing ones.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,10 +133,25 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     request_deserializer=shuke_dot_customer_dot_v1_dot_customer__pb2.EnrolCustomerRequest.FromString,
                     response_serializer=shuke_dot_customer_dot_v1_dot_customer__pb2.EnrolCustomerResponse.SerializeToString,
             ),
+            'CreateCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCustomer,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_customer__pb2.CreateCustomerRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_customer__pb2.Customer.SerializeToString,
+            ),
+            'UpdateCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCustomer,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_customer__pb2.UpdateCustomerRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_customer__pb2.Customer.SerializeToString,
+            ),
             'GetCustomer': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCustomer,
                     request_deserializer=shuke_dot_customer_dot_v1_dot_customer__pb2.GetCustomerRequest.FromString,
                     response_serializer=shuke_dot_customer_dot_v1_dot_customer__pb2.Customer.SerializeToString,
+            ),
+            'BatchGetCustomers': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetCustomers,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_customer__pb2.BatchGetCustomersRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_customer__pb2.BatchGetCustomersResponse.SerializeToString,
             ),
             'LookupCustomer': grpc.unary_unary_rpc_method_handler(
                     servicer.LookupCustomer,
@@ -108,7 +167,8 @@ def add_CustomerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CustomerService:
-    """CustomerService keeps one file per customer of the chain.
+    """CustomerService keeps one file per customer of the chain. Personal fields of a file are answered masked to a caller without the
+    permission "customer.personal.read", and every read of them is recorded.
     """
 
     @staticmethod
@@ -139,6 +199,60 @@ class CustomerService:
             _registered_method=True)
 
     @staticmethod
+    def CreateCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.CustomerService/CreateCustomer',
+            shuke_dot_customer_dot_v1_dot_customer__pb2.CreateCustomerRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_customer__pb2.Customer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.CustomerService/UpdateCustomer',
+            shuke_dot_customer_dot_v1_dot_customer__pb2.UpdateCustomerRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_customer__pb2.Customer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetCustomer(request,
             target,
             options=(),
@@ -155,6 +269,33 @@ class CustomerService:
             '/shuke.customer.v1.CustomerService/GetCustomer',
             shuke_dot_customer_dot_v1_dot_customer__pb2.GetCustomerRequest.SerializeToString,
             shuke_dot_customer_dot_v1_dot_customer__pb2.Customer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetCustomers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.CustomerService/BatchGetCustomers',
+            shuke_dot_customer_dot_v1_dot_customer__pb2.BatchGetCustomersRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_customer__pb2.BatchGetCustomersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CustomerServiceStub:
-    """CustomerService keeps one file per customer of the chain."""
+    """CustomerService keeps one file per customer of the chain. Personal fields of a file are answered masked to a caller without the
+    permission "customer.personal.read", and every read of them is recorded.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -39,8 +41,22 @@ class CustomerServiceStub:
     is. Idempotent by store and enrolment_ref. Errors: INVALID_ARGUMENT with a violation per field, ALREADY_EXISTS (ENROLMENT_CONFLICT),
     NOT_FOUND (NOTICE_NOT_FOUND), FAILED_PRECONDITION (NOTICE_NOT_IN_FORCE).
     """
+    CreateCustomer: _grpc.UnaryUnaryMultiCallable[_customer_pb2.CreateCustomerRequest, _customer_pb2.Customer]
+    """CreateCustomer opens a customer file at a desk, PROVISIONAL while mandatory fields are missing. Errors: INVALID_ARGUMENT with a
+    violation per field, ALREADY_EXISTS (CUSTOMER_KNOWN) when a contact point is known already, unless accept_duplicates says that this
+    is another person, NOT_FOUND (NOTICE_NOT_FOUND), FAILED_PRECONDITION (NOTICE_NOT_IN_FORCE).
+    """
+    UpdateCustomer: _grpc.UnaryUnaryMultiCallable[_customer_pb2.UpdateCustomerRequest, _customer_pb2.Customer]
+    """UpdateCustomer changes the fields of a file that update_mask names; a field that is named and not given is cleared. Keys under which
+    the customer is found follow. A file becomes ACTIVE once no mandatory field is missing, and PROVISIONAL again when one is cleared. A
+    request that changes nothing is answered with the file as it stands: same etag, same update_time, no event. Errors: INVALID_ARGUMENT
+    (UPDATE_PATH_WRONG and a violation per field), NOT_FOUND (CUSTOMER_NOT_FOUND), FAILED_PRECONDITION (CUSTOMER_CLOSED), ABORTED
+    (ETAG_MISMATCH).
+    """
     GetCustomer: _grpc.UnaryUnaryMultiCallable[_customer_pb2.GetCustomerRequest, _customer_pb2.Customer]
     """GetCustomer answers one customer's file. Errors: NOT_FOUND (CUSTOMER_NOT_FOUND)."""
+    BatchGetCustomers: _grpc.UnaryUnaryMultiCallable[_customer_pb2.BatchGetCustomersRequest, _customer_pb2.BatchGetCustomersResponse]
+    """BatchGetCustomers answers many files, all or none. Errors: NOT_FOUND (CUSTOMER_NOT_FOUND), which names the missing ones."""
     LookupCustomer: _grpc.UnaryUnaryMultiCallable[_customer_pb2.LookupCustomerRequest, _customer_pb2.LookupCustomerResponse]
     """LookupCustomer finds customers by a key that the customer can tell or show: none, one or several matches. Keys travel in the body,
     never in the URL.
@@ -48,7 +64,9 @@ class CustomerServiceStub:
 
 @_typing.type_check_only
 class CustomerServiceAsyncStub(CustomerServiceStub):
-    """CustomerService keeps one file per customer of the chain."""
+    """CustomerService keeps one file per customer of the chain. Personal fields of a file are answered masked to a caller without the
+    permission "customer.personal.read", and every read of them is recorded.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EnrolCustomer: _aio.UnaryUnaryMultiCallable[_customer_pb2.EnrolCustomerRequest, _customer_pb2.EnrolCustomerResponse]  # type: ignore[assignment]
@@ -57,15 +75,31 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     is. Idempotent by store and enrolment_ref. Errors: INVALID_ARGUMENT with a violation per field, ALREADY_EXISTS (ENROLMENT_CONFLICT),
     NOT_FOUND (NOTICE_NOT_FOUND), FAILED_PRECONDITION (NOTICE_NOT_IN_FORCE).
     """
+    CreateCustomer: _aio.UnaryUnaryMultiCallable[_customer_pb2.CreateCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
+    """CreateCustomer opens a customer file at a desk, PROVISIONAL while mandatory fields are missing. Errors: INVALID_ARGUMENT with a
+    violation per field, ALREADY_EXISTS (CUSTOMER_KNOWN) when a contact point is known already, unless accept_duplicates says that this
+    is another person, NOT_FOUND (NOTICE_NOT_FOUND), FAILED_PRECONDITION (NOTICE_NOT_IN_FORCE).
+    """
+    UpdateCustomer: _aio.UnaryUnaryMultiCallable[_customer_pb2.UpdateCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
+    """UpdateCustomer changes the fields of a file that update_mask names; a field that is named and not given is cleared. Keys under which
+    the customer is found follow. A file becomes ACTIVE once no mandatory field is missing, and PROVISIONAL again when one is cleared. A
+    request that changes nothing is answered with the file as it stands: same etag, same update_time, no event. Errors: INVALID_ARGUMENT
+    (UPDATE_PATH_WRONG and a violation per field), NOT_FOUND (CUSTOMER_NOT_FOUND), FAILED_PRECONDITION (CUSTOMER_CLOSED), ABORTED
+    (ETAG_MISMATCH).
+    """
     GetCustomer: _aio.UnaryUnaryMultiCallable[_customer_pb2.GetCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
     """GetCustomer answers one customer's file. Errors: NOT_FOUND (CUSTOMER_NOT_FOUND)."""
+    BatchGetCustomers: _aio.UnaryUnaryMultiCallable[_customer_pb2.BatchGetCustomersRequest, _customer_pb2.BatchGetCustomersResponse]  # type: ignore[assignment]
+    """BatchGetCustomers answers many files, all or none. Errors: NOT_FOUND (CUSTOMER_NOT_FOUND), which names the missing ones."""
     LookupCustomer: _aio.UnaryUnaryMultiCallable[_customer_pb2.LookupCustomerRequest, _customer_pb2.LookupCustomerResponse]  # type: ignore[assignment]
     """LookupCustomer finds customers by a key that the customer can tell or show: none, one or several matches. Keys travel in the body,
     never in the URL.
     """
 
 class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """CustomerService keeps one file per customer of the chain."""
+    """CustomerService keeps one file per customer of the chain. Personal fields of a file are answered masked to a caller without the
+    permission "customer.personal.read", and every read of them is recorded.
+    """
 
     @_abc_1.abstractmethod
     def EnrolCustomer(
@@ -80,12 +114,44 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def CreateCustomer(
+        self,
+        request: _customer_pb2.CreateCustomerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
+        """CreateCustomer opens a customer file at a desk, PROVISIONAL while mandatory fields are missing. Errors: INVALID_ARGUMENT with a
+        violation per field, ALREADY_EXISTS (CUSTOMER_KNOWN) when a contact point is known already, unless accept_duplicates says that this
+        is another person, NOT_FOUND (NOTICE_NOT_FOUND), FAILED_PRECONDITION (NOTICE_NOT_IN_FORCE).
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateCustomer(
+        self,
+        request: _customer_pb2.UpdateCustomerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
+        """UpdateCustomer changes the fields of a file that update_mask names; a field that is named and not given is cleared. Keys under which
+        the customer is found follow. A file becomes ACTIVE once no mandatory field is missing, and PROVISIONAL again when one is cleared. A
+        request that changes nothing is answered with the file as it stands: same etag, same update_time, no event. Errors: INVALID_ARGUMENT
+        (UPDATE_PATH_WRONG and a violation per field), NOT_FOUND (CUSTOMER_NOT_FOUND), FAILED_PRECONDITION (CUSTOMER_CLOSED), ABORTED
+        (ETAG_MISMATCH).
+        """
+
+    @_abc_1.abstractmethod
     def GetCustomer(
         self,
         request: _customer_pb2.GetCustomerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
         """GetCustomer answers one customer's file. Errors: NOT_FOUND (CUSTOMER_NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def BatchGetCustomers(
+        self,
+        request: _customer_pb2.BatchGetCustomersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_pb2.BatchGetCustomersResponse, _abc.Awaitable[_customer_pb2.BatchGetCustomersResponse]]:
+        """BatchGetCustomers answers many files, all or none. Errors: NOT_FOUND (CUSTOMER_NOT_FOUND), which names the missing ones."""
 
     @_abc_1.abstractmethod
     def LookupCustomer(

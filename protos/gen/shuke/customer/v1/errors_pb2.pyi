@@ -90,8 +90,38 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: no policy of this kind is kept here, or its payload is another kind's. Metadata: field, kind."""
     NOTICE_INCOMPLETE: _ErrorReason.ValueType  # 33
     """INVALID_ARGUMENT: a notice that is not fit to be shown. Metadata: field."""
+    CUSTOMER_KNOWN: _ErrorReason.ValueType  # 34
+    """ALREADY_EXISTS: a contact point of the new customer leads to others. Metadata: names."""
+    CUSTOMER_CLOSED: _ErrorReason.ValueType  # 35
+    """FAILED_PRECONDITION: the file was merged or erased and is never changed again. Metadata: name, state."""
+    UPDATE_PATH_WRONG: _ErrorReason.ValueType  # 36
+    """INVALID_ARGUMENT: the update mask names no field that can be changed. Metadata: field, path."""
+    TIME_ZONE_UNKNOWN: _ErrorReason.ValueType  # 37
+    """INVALID_ARGUMENT: no time zone of the IANA database. Metadata: field."""
+    FIELD_MISSING: _ErrorReason.ValueType  # 38
+    """INVALID_ARGUMENT: a file cannot be opened without this field. Metadata: field."""
+    CUSTOMER_MASKED: _ErrorReason.ValueType  # 39
+    """INVALID_ARGUMENT: a personal field would be overwritten with what a masked answer shows of it. Metadata: field."""
+    BIRTHDAY_IN_FUTURE: _ErrorReason.ValueType  # 60
+    """INVALID_ARGUMENT: a birthday that is still to come. Metadata: field."""
     RECEIPT_NOT_FOUND: _ErrorReason.ValueType  # 40
     """NOT_FOUND: no sale is recorded under this receipt. Metadata: receipt."""
+    PURCHASE_VOIDED: _ErrorReason.ValueType  # 41
+    """FAILED_PRECONDITION: the sale was voided. Metadata: name."""
+    PURCHASE_HAS_REFUNDS: _ErrorReason.ValueType  # 42
+    """FAILED_PRECONDITION: something of the sale was given back, so that it cannot be voided. Metadata: name."""
+    VOID_APPROVER_MISSING: _ErrorReason.ValueType  # 43
+    """FAILED_PRECONDITION: a sale of this age is voided with an approver only, unless the till has done it. Metadata: field, days."""
+    ATTACH_TOO_LATE: _ErrorReason.ValueType  # 44
+    """FAILED_PRECONDITION: the sale is too old to be given to another customer. Metadata: name, days."""
+    CUSTOMER_MERGED: _ErrorReason.ValueType  # 45
+    """FAILED_PRECONDITION: the customer's file was merged into another one. Metadata: name."""
+    CUSTOMER_ERASED: _ErrorReason.ValueType  # 46
+    """FAILED_PRECONDITION: the customer's personal data were erased. Metadata: name."""
+    CUSTOMER_UNNAMED: _ErrorReason.ValueType  # 47
+    """INVALID_ARGUMENT: a purchase is attached to nobody. Metadata: field."""
+    EXCHANGE_ORIGINAL_MISSING: _ErrorReason.ValueType  # 48
+    """INVALID_ARGUMENT: the refund of an exchange names no original. Metadata: field."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "customer.shuke". The values are the wire reasons."""
@@ -164,6 +194,36 @@ POLICY_KIND_WRONG: ErrorReason.ValueType  # 32
 """INVALID_ARGUMENT: no policy of this kind is kept here, or its payload is another kind's. Metadata: field, kind."""
 NOTICE_INCOMPLETE: ErrorReason.ValueType  # 33
 """INVALID_ARGUMENT: a notice that is not fit to be shown. Metadata: field."""
+CUSTOMER_KNOWN: ErrorReason.ValueType  # 34
+"""ALREADY_EXISTS: a contact point of the new customer leads to others. Metadata: names."""
+CUSTOMER_CLOSED: ErrorReason.ValueType  # 35
+"""FAILED_PRECONDITION: the file was merged or erased and is never changed again. Metadata: name, state."""
+UPDATE_PATH_WRONG: ErrorReason.ValueType  # 36
+"""INVALID_ARGUMENT: the update mask names no field that can be changed. Metadata: field, path."""
+TIME_ZONE_UNKNOWN: ErrorReason.ValueType  # 37
+"""INVALID_ARGUMENT: no time zone of the IANA database. Metadata: field."""
+FIELD_MISSING: ErrorReason.ValueType  # 38
+"""INVALID_ARGUMENT: a file cannot be opened without this field. Metadata: field."""
+CUSTOMER_MASKED: ErrorReason.ValueType  # 39
+"""INVALID_ARGUMENT: a personal field would be overwritten with what a masked answer shows of it. Metadata: field."""
+BIRTHDAY_IN_FUTURE: ErrorReason.ValueType  # 60
+"""INVALID_ARGUMENT: a birthday that is still to come. Metadata: field."""
 RECEIPT_NOT_FOUND: ErrorReason.ValueType  # 40
 """NOT_FOUND: no sale is recorded under this receipt. Metadata: receipt."""
+PURCHASE_VOIDED: ErrorReason.ValueType  # 41
+"""FAILED_PRECONDITION: the sale was voided. Metadata: name."""
+PURCHASE_HAS_REFUNDS: ErrorReason.ValueType  # 42
+"""FAILED_PRECONDITION: something of the sale was given back, so that it cannot be voided. Metadata: name."""
+VOID_APPROVER_MISSING: ErrorReason.ValueType  # 43
+"""FAILED_PRECONDITION: a sale of this age is voided with an approver only, unless the till has done it. Metadata: field, days."""
+ATTACH_TOO_LATE: ErrorReason.ValueType  # 44
+"""FAILED_PRECONDITION: the sale is too old to be given to another customer. Metadata: name, days."""
+CUSTOMER_MERGED: ErrorReason.ValueType  # 45
+"""FAILED_PRECONDITION: the customer's file was merged into another one. Metadata: name."""
+CUSTOMER_ERASED: ErrorReason.ValueType  # 46
+"""FAILED_PRECONDITION: the customer's personal data were erased. Metadata: name."""
+CUSTOMER_UNNAMED: ErrorReason.ValueType  # 47
+"""INVALID_ARGUMENT: a purchase is attached to nobody. Metadata: field."""
+EXCHANGE_ORIGINAL_MISSING: ErrorReason.ValueType  # 48
+"""INVALID_ARGUMENT: the refund of an exchange names no original. Metadata: field."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -80,6 +80,38 @@ class CustomerCreated(_message.Message):
 Global___CustomerCreated: _TypeAlias = CustomerCreated  # noqa: Y015
 
 @_typing.final
+class CustomerUpdated(_message.Message):
+    """CustomerUpdated says that fields of a customer file changed. It does not hold what stands in them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    customer: _builtins.str
+    """Customer, "customers/{uuid}"."""
+    state: _customer_pb2.Customer.State.ValueType
+    """State of the file since."""
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Paths of the fields that changed, such as "contact_points", in alphabetical order."""
+
+    def __init__(
+        self,
+        *,
+        customer: _builtins.str = ...,
+        paths: _abc.Iterable[_builtins.str] | None = ...,
+        state: _customer_pb2.Customer.State.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "paths", b"paths", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomerUpdated: _TypeAlias = CustomerUpdated  # noqa: Y015
+
+@_typing.final
 class PurchaseRecorded(_message.Message):
     """PurchaseRecorded says that a sale was recorded. It holds no lines."""
 
@@ -504,7 +536,7 @@ class RefundLinked(_message.Message):
 
     @_builtins.property
     def remaining(self) -> Global___Beginning:
-        """Remaining beginning of the customer on the side that loses, when that is another one than gains; unset otherwise."""
+        """Remaining beginning of a customer who loses it; unset for one who gains it."""
 
     def __init__(
         self,

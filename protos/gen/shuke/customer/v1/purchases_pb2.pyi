@@ -385,6 +385,8 @@ class Purchase(_message.Message):
         """The business time or date lay in the future when it was recorded."""
         OVER_REFUND: Purchase._Anomaly.ValueType  # 5
         """More was given back than was left of the original sale."""
+        PURCHASE_VOIDED: Purchase._Anomaly.ValueType  # 6
+        """The original sale was voided."""
 
     class Anomaly(_Anomaly, metaclass=_AnomalyEnumTypeWrapper):
         """Anomaly is an oddity of a fact that was recorded all the same, because it was settled."""
@@ -401,6 +403,31 @@ class Purchase(_message.Message):
     """The business time or date lay in the future when it was recorded."""
     OVER_REFUND: Purchase.Anomaly.ValueType  # 5
     """More was given back than was left of the original sale."""
+    PURCHASE_VOIDED: Purchase.Anomaly.ValueType  # 6
+    """The original sale was voided."""
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Purchase._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Purchase._State.ValueType  # 0
+        """Never sent."""
+        RECORDED: Purchase._State.ValueType  # 1
+        """It counts."""
+        VOIDED: Purchase._State.ValueType  # 2
+        """It was taken back as never made, and counts nowhere."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State says whether the sale counts."""
+
+    STATE_UNSPECIFIED: Purchase.State.ValueType  # 0
+    """Never sent."""
+    RECORDED: Purchase.State.ValueType  # 1
+    """It counts."""
+    VOIDED: Purchase.State.ValueType  # 2
+    """It was taken back as never made, and counts nowhere."""
 
     NAME_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
@@ -418,6 +445,11 @@ class Purchase(_message.Message):
     GROUP_ORDER_FIELD_NUMBER: _builtins.int
     ANOMALIES_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    VOID_TIME_FIELD_NUMBER: _builtins.int
+    VOID_REASON_FIELD_NUMBER: _builtins.int
+    VOID_APPROVER_FIELD_NUMBER: _builtins.int
+    ATTACH_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the purchase, "purchases/{uuid}". It never changes."""
     customer: _builtins.str
@@ -432,6 +464,14 @@ class Purchase(_message.Message):
     """Sales staff: staff code of whoever made the sale."""
     group_order: _builtins.str
     """Group order: reference of the group-purchase order that the sale belongs to."""
+    state: Global___Purchase.State.ValueType
+    """State: whether it counts."""
+    void_reason: _builtins.str
+    """Void reason: code of why it was voided."""
+    void_approver: _builtins.str
+    """Void approver: staff code of whoever approved that it was voided."""
+    attach_reason: _builtins.str
+    """Attach reason: code of why it was last attached to another customer."""
     @_builtins.property
     def receipt(self) -> Global___Receipt:
         """Receipt: the key."""
@@ -468,6 +508,10 @@ class Purchase(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Create time: when it was recorded."""
 
+    @_builtins.property
+    def void_time(self) -> _timestamp_pb2.Timestamp:
+        """Void time: when it was voided; unset otherwise."""
+
     def __init__(
         self,
         *,
@@ -487,10 +531,15 @@ class Purchase(_message.Message):
         group_order: _builtins.str = ...,
         anomalies: _abc.Iterable[Global___Purchase.Anomaly.ValueType] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___Purchase.State.ValueType = ...,
+        void_time: _timestamp_pb2.Timestamp | None = ...,
+        void_reason: _builtins.str = ...,
+        void_approver: _builtins.str = ...,
+        attach_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["business_time", b"business_time", "create_time", b"create_time", "customer_lookup", b"customer_lookup", "receipt", b"receipt", "total", b"total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["business_time", b"business_time", "create_time", b"create_time", "customer_lookup", b"customer_lookup", "receipt", b"receipt", "total", b"total", "void_time", b"void_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustments", b"adjustments", "anomalies", b"anomalies", "business_time", b"business_time", "create_time", b"create_time", "customer", b"customer", "customer_lookup", b"customer_lookup", "customer_state", b"customer_state", "group_order", b"group_order", "kind", b"kind", "lines", b"lines", "name", b"name", "operator", b"operator", "receipt", b"receipt", "sales_staff", b"sales_staff", "tenders", b"tenders", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustments", b"adjustments", "anomalies", b"anomalies", "attach_reason", b"attach_reason", "business_time", b"business_time", "create_time", b"create_time", "customer", b"customer", "customer_lookup", b"customer_lookup", "customer_state", b"customer_state", "group_order", b"group_order", "kind", b"kind", "lines", b"lines", "name", b"name", "operator", b"operator", "receipt", b"receipt", "sales_staff", b"sales_staff", "state", b"state", "tenders", b"tenders", "total", b"total", "void_approver", b"void_approver", "void_reason", b"void_reason", "void_time", b"void_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -910,6 +959,148 @@ class BatchRecordRefundsResponse(_message.Message):
 Global___BatchRecordRefundsResponse: _TypeAlias = BatchRecordRefundsResponse  # noqa: Y015
 
 @_typing.final
+class RecordExchangeRequest(_message.Message):
+    """RecordExchangeRequest holds what is taken back and what is sold for it. The two receipts may bear the same number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_FIELD_NUMBER: _builtins.int
+    PURCHASE_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
+    settled: _builtins.bool
+    """Settled: the exchange has taken place; record both whatever the business rules say and report oddities as anomalies."""
+    @_builtins.property
+    def refund(self) -> Global___Refund:
+        """Refund to record; it must name an original."""
+
+    @_builtins.property
+    def purchase(self) -> Global___Purchase:
+        """Purchase to record; it belongs to the original's customer where it names none."""
+
+    def __init__(
+        self,
+        *,
+        refund: Global___Refund | None = ...,
+        purchase: Global___Purchase | None = ...,
+        settled: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["purchase", b"purchase", "refund", b"refund"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["purchase", b"purchase", "refund", b"refund", "settled", b"settled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordExchangeRequest: _TypeAlias = RecordExchangeRequest  # noqa: Y015
+
+@_typing.final
+class RecordExchangeResponse(_message.Message):
+    """RecordExchangeResponse holds both records."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_FIELD_NUMBER: _builtins.int
+    PURCHASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def refund(self) -> Global___RecordRefundResponse:
+        """Refund, as RecordRefund would answer."""
+
+    @_builtins.property
+    def purchase(self) -> Global___RecordPurchaseResponse:
+        """Purchase, as RecordPurchase would answer."""
+
+    def __init__(
+        self,
+        *,
+        refund: Global___RecordRefundResponse | None = ...,
+        purchase: Global___RecordPurchaseResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["purchase", b"purchase", "refund", b"refund"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["purchase", b"purchase", "refund", b"refund"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordExchangeResponse: _TypeAlias = RecordExchangeResponse  # noqa: Y015
+
+@_typing.final
+class VoidPurchaseRequest(_message.Message):
+    """VoidPurchaseRequest names a purchase that is taken back as never made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    APPROVER_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the purchase, "purchases/{uuid}"."""
+    reason: _builtins.str
+    """Reason code, such as "KEYED_WRONG". Upper-case letters, digits, underscores."""
+    approver: _builtins.str
+    """Approver: staff code of whoever approved it; required for a sale older than the days that the chain has set."""
+    settled: _builtins.bool
+    """Settled: the till has voided it already; record that whatever its date."""
+    request_id: _builtins.str
+    """Request id: repeats with the same id and content answer what was answered first. 1 to 64 visible ASCII characters."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        approver: _builtins.str = ...,
+        settled: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "name", b"name", "reason", b"reason", "request_id", b"request_id", "settled", b"settled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoidPurchaseRequest: _TypeAlias = VoidPurchaseRequest  # noqa: Y015
+
+@_typing.final
+class AttachPurchaseRequest(_message.Message):
+    """AttachPurchaseRequest names a purchase and the customer whom it belongs to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    CUSTOMER_LOOKUP_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the purchase, "purchases/{uuid}"."""
+    customer: _builtins.str
+    """Customer whom it belongs to, "customers/{uuid}"; empty with customer_lookup."""
+    reason: _builtins.str
+    """Reason code, such as "CARD_FORGOTTEN". Upper-case letters, digits, underscores."""
+    request_id: _builtins.str
+    """Request id: repeats with the same id and content answer what was answered first. 1 to 64 visible ASCII characters."""
+    @_builtins.property
+    def customer_lookup(self) -> _customer_pb2.CustomerLookup:
+        """Customer lookup: a key that the customer told, in place of the name."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        customer: _builtins.str = ...,
+        customer_lookup: _customer_pb2.CustomerLookup | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer_lookup", b"customer_lookup"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "customer_lookup", b"customer_lookup", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttachPurchaseRequest: _TypeAlias = AttachPurchaseRequest  # noqa: Y015
+
+@_typing.final
 class GetPurchaseRequest(_message.Message):
     """GetPurchaseRequest names a purchase."""
 
@@ -1055,6 +1246,7 @@ class ListPurchasesRequest(_message.Message):
     LAST_DATE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     customer: _builtins.str
     """Customer, "customers/{uuid}"."""
     store: _builtins.str
@@ -1063,6 +1255,8 @@ class ListPurchasesRequest(_message.Message):
     """Page size: 0 means 50, above 200 counts as 200."""
     page_token: _builtins.str
     """Page token of the previous answer; the other fields must not change."""
+    state: Global___Purchase.State.ValueType
+    """State of the purchases; unset for any."""
     @_builtins.property
     def first_date(self) -> _date_pb2.Date:
         """First date: earliest business date; unset for all."""
@@ -1080,10 +1274,11 @@ class ListPurchasesRequest(_message.Message):
         last_date: _date_pb2.Date | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        state: Global___Purchase.State.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_date", b"first_date", "last_date", b"last_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "first_date", b"first_date", "last_date", b"last_date", "page_size", b"page_size", "page_token", b"page_token", "store", b"store"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "first_date", b"first_date", "last_date", b"last_date", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "store", b"store"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1116,6 +1311,84 @@ class ListPurchasesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPurchasesResponse: _TypeAlias = ListPurchasesResponse  # noqa: Y015
+
+@_typing.final
+class ListRefundsRequest(_message.Message):
+    """ListRefundsRequest says which refunds; a customer or a store must be named."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    STORE_FIELD_NUMBER: _builtins.int
+    FIRST_DATE_FIELD_NUMBER: _builtins.int
+    LAST_DATE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    customer: _builtins.str
+    """Customer, "customers/{uuid}"."""
+    store: _builtins.str
+    """Store, by code."""
+    page_size: _builtins.int
+    """Page size: 0 means 50, above 200 counts as 200."""
+    page_token: _builtins.str
+    """Page token of the previous answer; the other fields must not change."""
+    state: Global___Refund.State.ValueType
+    """State of the refunds; unset for any."""
+    @_builtins.property
+    def first_date(self) -> _date_pb2.Date:
+        """First date: earliest business date; unset for all."""
+
+    @_builtins.property
+    def last_date(self) -> _date_pb2.Date:
+        """Last date: latest business date; unset for all."""
+
+    def __init__(
+        self,
+        *,
+        customer: _builtins.str = ...,
+        store: _builtins.str = ...,
+        first_date: _date_pb2.Date | None = ...,
+        last_date: _date_pb2.Date | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        state: Global___Refund.State.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_date", b"first_date", "last_date", b"last_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "first_date", b"first_date", "last_date", b"last_date", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRefundsRequest: _TypeAlias = ListRefundsRequest  # noqa: Y015
+
+@_typing.final
+class ListRefundsResponse(_message.Message):
+    """ListRefundsResponse holds one page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUNDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Next page token; empty on the last page."""
+    @_builtins.property
+    def refunds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refund]:
+        """Refunds, the latest business date first."""
+
+    def __init__(
+        self,
+        *,
+        refunds: _abc.Iterable[Global___Refund] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "refunds", b"refunds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRefundsResponse: _TypeAlias = ListRefundsResponse  # noqa: Y015
 
 @_typing.final
 class GetSpendSummaryRequest(_message.Message):

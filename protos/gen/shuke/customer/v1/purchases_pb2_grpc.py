@@ -56,6 +56,21 @@ class PurchaseServiceStub:
                 request_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.BatchRecordRefundsRequest.SerializeToString,
                 response_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.BatchRecordRefundsResponse.FromString,
                 _registered_method=True)
+        self.RecordExchange = channel.unary_unary(
+                '/shuke.customer.v1.PurchaseService/RecordExchange',
+                request_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.RecordExchangeRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.RecordExchangeResponse.FromString,
+                _registered_method=True)
+        self.VoidPurchase = channel.unary_unary(
+                '/shuke.customer.v1.PurchaseService/VoidPurchase',
+                request_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.VoidPurchaseRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.Purchase.FromString,
+                _registered_method=True)
+        self.AttachPurchase = channel.unary_unary(
+                '/shuke.customer.v1.PurchaseService/AttachPurchase',
+                request_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.AttachPurchaseRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.Purchase.FromString,
+                _registered_method=True)
         self.GetPurchase = channel.unary_unary(
                 '/shuke.customer.v1.PurchaseService/GetPurchase',
                 request_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.GetPurchaseRequest.SerializeToString,
@@ -75,6 +90,11 @@ class PurchaseServiceStub:
                 '/shuke.customer.v1.PurchaseService/ListPurchases',
                 request_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ListPurchasesRequest.SerializeToString,
                 response_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ListPurchasesResponse.FromString,
+                _registered_method=True)
+        self.ListRefunds = channel.unary_unary(
+                '/shuke.customer.v1.PurchaseService/ListRefunds',
+                request_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ListRefundsRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ListRefundsResponse.FromString,
                 _registered_method=True)
         self.GetSpendSummary = channel.unary_unary(
                 '/shuke.customer.v1.PurchaseService/GetSpendSummary',
@@ -106,7 +126,8 @@ class PurchaseServiceServicer:
 
     def RecordRefund(self, request, context):
         """RecordRefund records money given back: against an original purchase or receipt, or without one for a reason. A receipt that is not
-        known yet leaves the refund AWAITING_SALE. Errors as for RecordPurchase, and OVER_REFUND, REFUND_APPROVER_MISSING.
+        known yet leaves the refund AWAITING_SALE until that sale is recorded. Errors as for RecordPurchase, and OVER_REFUND, PURCHASE_VOIDED,
+        REFUND_APPROVER_MISSING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,6 +135,33 @@ class PurchaseServiceServicer:
 
     def BatchRecordRefunds(self, request, context):
         """BatchRecordRefunds records up to 1,000 refunds, each on its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordExchange(self, request, context):
+        """RecordExchange records goods taken back and goods sold for them in one: both are recorded, or neither. Each is known by its own receipt,
+        as with RecordRefund and RecordPurchase, whose errors it gives. Without settled the original must be recorded: NOT_FOUND
+        (RECEIPT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VoidPurchase(self, request, context):
+        """VoidPurchase takes a sale back as never made: it stays in the ledger, marked, and counts nowhere from then on. A store's key voids its
+        own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED, PURCHASE_HAS_REFUNDS,
+        VOID_APPROVER_MISSING).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AttachPurchase(self, request, context):
+        """AttachPurchase gives a sale, with the refunds linked to it, to the customer whom it belongs to. The customer who has it already: no
+        change. A store's key attaches its own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED,
+        ATTACH_TOO_LATE, CUSTOMER_UNKNOWN, CUSTOMER_AMBIGUOUS, CUSTOMER_BLOCKED, CUSTOMER_MERGED, CUSTOMER_ERASED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,7 +175,7 @@ class PurchaseServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LookupPurchase(self, request, context):
-        """LookupPurchase finds a sale by its receipt, in any store, and tells what is left of it to refund. Errors: NOT_FOUND
+        """LookupPurchase finds a sale by its receipt, in any store, and tells what is left of it to refund; nothing is left of a voided one. Errors: NOT_FOUND
         (RECEIPT_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -143,6 +191,13 @@ class PurchaseServiceServicer:
 
     def ListPurchases(self, request, context):
         """ListPurchases lists purchases of a customer or of a store, the latest business date first. A store's key must name its store.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRefunds(self, request, context):
+        """ListRefunds lists refunds of a customer or of a store, the latest business date first. A store's key must name its store.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,6 +233,21 @@ def add_PurchaseServiceServicer_to_server(servicer, server):
                     request_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.BatchRecordRefundsRequest.FromString,
                     response_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.BatchRecordRefundsResponse.SerializeToString,
             ),
+            'RecordExchange': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordExchange,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.RecordExchangeRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.RecordExchangeResponse.SerializeToString,
+            ),
+            'VoidPurchase': grpc.unary_unary_rpc_method_handler(
+                    servicer.VoidPurchase,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.VoidPurchaseRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.Purchase.SerializeToString,
+            ),
+            'AttachPurchase': grpc.unary_unary_rpc_method_handler(
+                    servicer.AttachPurchase,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.AttachPurchaseRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.Purchase.SerializeToString,
+            ),
             'GetPurchase': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPurchase,
                     request_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.GetPurchaseRequest.FromString,
@@ -197,6 +267,11 @@ def add_PurchaseServiceServicer_to_server(servicer, server):
                     servicer.ListPurchases,
                     request_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ListPurchasesRequest.FromString,
                     response_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ListPurchasesResponse.SerializeToString,
+            ),
+            'ListRefunds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRefunds,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ListRefundsRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ListRefundsResponse.SerializeToString,
             ),
             'GetSpendSummary': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSpendSummary,
@@ -325,6 +400,87 @@ class PurchaseService:
             _registered_method=True)
 
     @staticmethod
+    def RecordExchange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.PurchaseService/RecordExchange',
+            shuke_dot_customer_dot_v1_dot_purchases__pb2.RecordExchangeRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_purchases__pb2.RecordExchangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VoidPurchase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.PurchaseService/VoidPurchase',
+            shuke_dot_customer_dot_v1_dot_purchases__pb2.VoidPurchaseRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_purchases__pb2.Purchase.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AttachPurchase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.PurchaseService/AttachPurchase',
+            shuke_dot_customer_dot_v1_dot_purchases__pb2.AttachPurchaseRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_purchases__pb2.Purchase.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetPurchase(request,
             target,
             options=(),
@@ -422,6 +578,33 @@ class PurchaseService:
             '/shuke.customer.v1.PurchaseService/ListPurchases',
             shuke_dot_customer_dot_v1_dot_purchases__pb2.ListPurchasesRequest.SerializeToString,
             shuke_dot_customer_dot_v1_dot_purchases__pb2.ListPurchasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRefunds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.PurchaseService/ListRefunds',
+            shuke_dot_customer_dot_v1_dot_purchases__pb2.ListRefundsRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_purchases__pb2.ListRefundsResponse.FromString,
             options,
             channel_credentials,
             insecure,

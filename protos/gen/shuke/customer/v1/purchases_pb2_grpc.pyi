@@ -44,20 +44,38 @@ class PurchaseServiceStub:
     """BatchRecordPurchases records up to 1,000 sales, each on its own: a bad one gets an error in its place and the others are kept."""
     RecordRefund: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.RecordRefundRequest, _purchases_pb2.RecordRefundResponse]
     """RecordRefund records money given back: against an original purchase or receipt, or without one for a reason. A receipt that is not
-    known yet leaves the refund AWAITING_SALE. Errors as for RecordPurchase, and OVER_REFUND, REFUND_APPROVER_MISSING.
+    known yet leaves the refund AWAITING_SALE until that sale is recorded. Errors as for RecordPurchase, and OVER_REFUND, PURCHASE_VOIDED,
+    REFUND_APPROVER_MISSING.
     """
     BatchRecordRefunds: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.BatchRecordRefundsRequest, _purchases_pb2.BatchRecordRefundsResponse]
     """BatchRecordRefunds records up to 1,000 refunds, each on its own."""
+    RecordExchange: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.RecordExchangeRequest, _purchases_pb2.RecordExchangeResponse]
+    """RecordExchange records goods taken back and goods sold for them in one: both are recorded, or neither. Each is known by its own receipt,
+    as with RecordRefund and RecordPurchase, whose errors it gives. Without settled the original must be recorded: NOT_FOUND
+    (RECEIPT_NOT_FOUND).
+    """
+    VoidPurchase: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.VoidPurchaseRequest, _purchases_pb2.Purchase]
+    """VoidPurchase takes a sale back as never made: it stays in the ledger, marked, and counts nowhere from then on. A store's key voids its
+    own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED, PURCHASE_HAS_REFUNDS,
+    VOID_APPROVER_MISSING).
+    """
+    AttachPurchase: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.AttachPurchaseRequest, _purchases_pb2.Purchase]
+    """AttachPurchase gives a sale, with the refunds linked to it, to the customer whom it belongs to. The customer who has it already: no
+    change. A store's key attaches its own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED,
+    ATTACH_TOO_LATE, CUSTOMER_UNKNOWN, CUSTOMER_AMBIGUOUS, CUSTOMER_BLOCKED, CUSTOMER_MERGED, CUSTOMER_ERASED).
+    """
     GetPurchase: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.GetPurchaseRequest, _purchases_pb2.Purchase]
     """GetPurchase answers one purchase; a store's key sees its own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND)."""
     LookupPurchase: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.LookupPurchaseRequest, _purchases_pb2.LookupPurchaseResponse]
-    """LookupPurchase finds a sale by its receipt, in any store, and tells what is left of it to refund. Errors: NOT_FOUND
+    """LookupPurchase finds a sale by its receipt, in any store, and tells what is left of it to refund; nothing is left of a voided one. Errors: NOT_FOUND
     (RECEIPT_NOT_FOUND).
     """
     GetRefund: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.GetRefundRequest, _purchases_pb2.Refund]
     """GetRefund answers one refund; a store's key sees its own store's. Errors: NOT_FOUND (REFUND_NOT_FOUND)."""
     ListPurchases: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.ListPurchasesRequest, _purchases_pb2.ListPurchasesResponse]
     """ListPurchases lists purchases of a customer or of a store, the latest business date first. A store's key must name its store."""
+    ListRefunds: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.ListRefundsRequest, _purchases_pb2.ListRefundsResponse]
+    """ListRefunds lists refunds of a customer or of a store, the latest business date first. A store's key must name its store."""
     GetSpendSummary: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.GetSpendSummaryRequest, _purchases_pb2.SpendSummary]
     """GetSpendSummary sums up what a customer bought and gave back within a window of business dates."""
 
@@ -77,20 +95,38 @@ class PurchaseServiceAsyncStub(PurchaseServiceStub):
     """BatchRecordPurchases records up to 1,000 sales, each on its own: a bad one gets an error in its place and the others are kept."""
     RecordRefund: _aio.UnaryUnaryMultiCallable[_purchases_pb2.RecordRefundRequest, _purchases_pb2.RecordRefundResponse]  # type: ignore[assignment]
     """RecordRefund records money given back: against an original purchase or receipt, or without one for a reason. A receipt that is not
-    known yet leaves the refund AWAITING_SALE. Errors as for RecordPurchase, and OVER_REFUND, REFUND_APPROVER_MISSING.
+    known yet leaves the refund AWAITING_SALE until that sale is recorded. Errors as for RecordPurchase, and OVER_REFUND, PURCHASE_VOIDED,
+    REFUND_APPROVER_MISSING.
     """
     BatchRecordRefunds: _aio.UnaryUnaryMultiCallable[_purchases_pb2.BatchRecordRefundsRequest, _purchases_pb2.BatchRecordRefundsResponse]  # type: ignore[assignment]
     """BatchRecordRefunds records up to 1,000 refunds, each on its own."""
+    RecordExchange: _aio.UnaryUnaryMultiCallable[_purchases_pb2.RecordExchangeRequest, _purchases_pb2.RecordExchangeResponse]  # type: ignore[assignment]
+    """RecordExchange records goods taken back and goods sold for them in one: both are recorded, or neither. Each is known by its own receipt,
+    as with RecordRefund and RecordPurchase, whose errors it gives. Without settled the original must be recorded: NOT_FOUND
+    (RECEIPT_NOT_FOUND).
+    """
+    VoidPurchase: _aio.UnaryUnaryMultiCallable[_purchases_pb2.VoidPurchaseRequest, _purchases_pb2.Purchase]  # type: ignore[assignment]
+    """VoidPurchase takes a sale back as never made: it stays in the ledger, marked, and counts nowhere from then on. A store's key voids its
+    own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED, PURCHASE_HAS_REFUNDS,
+    VOID_APPROVER_MISSING).
+    """
+    AttachPurchase: _aio.UnaryUnaryMultiCallable[_purchases_pb2.AttachPurchaseRequest, _purchases_pb2.Purchase]  # type: ignore[assignment]
+    """AttachPurchase gives a sale, with the refunds linked to it, to the customer whom it belongs to. The customer who has it already: no
+    change. A store's key attaches its own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED,
+    ATTACH_TOO_LATE, CUSTOMER_UNKNOWN, CUSTOMER_AMBIGUOUS, CUSTOMER_BLOCKED, CUSTOMER_MERGED, CUSTOMER_ERASED).
+    """
     GetPurchase: _aio.UnaryUnaryMultiCallable[_purchases_pb2.GetPurchaseRequest, _purchases_pb2.Purchase]  # type: ignore[assignment]
     """GetPurchase answers one purchase; a store's key sees its own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND)."""
     LookupPurchase: _aio.UnaryUnaryMultiCallable[_purchases_pb2.LookupPurchaseRequest, _purchases_pb2.LookupPurchaseResponse]  # type: ignore[assignment]
-    """LookupPurchase finds a sale by its receipt, in any store, and tells what is left of it to refund. Errors: NOT_FOUND
+    """LookupPurchase finds a sale by its receipt, in any store, and tells what is left of it to refund; nothing is left of a voided one. Errors: NOT_FOUND
     (RECEIPT_NOT_FOUND).
     """
     GetRefund: _aio.UnaryUnaryMultiCallable[_purchases_pb2.GetRefundRequest, _purchases_pb2.Refund]  # type: ignore[assignment]
     """GetRefund answers one refund; a store's key sees its own store's. Errors: NOT_FOUND (REFUND_NOT_FOUND)."""
     ListPurchases: _aio.UnaryUnaryMultiCallable[_purchases_pb2.ListPurchasesRequest, _purchases_pb2.ListPurchasesResponse]  # type: ignore[assignment]
     """ListPurchases lists purchases of a customer or of a store, the latest business date first. A store's key must name its store."""
+    ListRefunds: _aio.UnaryUnaryMultiCallable[_purchases_pb2.ListRefundsRequest, _purchases_pb2.ListRefundsResponse]  # type: ignore[assignment]
+    """ListRefunds lists refunds of a customer or of a store, the latest business date first. A store's key must name its store."""
     GetSpendSummary: _aio.UnaryUnaryMultiCallable[_purchases_pb2.GetSpendSummaryRequest, _purchases_pb2.SpendSummary]  # type: ignore[assignment]
     """GetSpendSummary sums up what a customer bought and gave back within a window of business dates."""
 
@@ -125,7 +161,8 @@ class PurchaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_purchases_pb2.RecordRefundResponse, _abc.Awaitable[_purchases_pb2.RecordRefundResponse]]:
         """RecordRefund records money given back: against an original purchase or receipt, or without one for a reason. A receipt that is not
-        known yet leaves the refund AWAITING_SALE. Errors as for RecordPurchase, and OVER_REFUND, REFUND_APPROVER_MISSING.
+        known yet leaves the refund AWAITING_SALE until that sale is recorded. Errors as for RecordPurchase, and OVER_REFUND, PURCHASE_VOIDED,
+        REFUND_APPROVER_MISSING.
         """
 
     @_abc_1.abstractmethod
@@ -135,6 +172,39 @@ class PurchaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_purchases_pb2.BatchRecordRefundsResponse, _abc.Awaitable[_purchases_pb2.BatchRecordRefundsResponse]]:
         """BatchRecordRefunds records up to 1,000 refunds, each on its own."""
+
+    @_abc_1.abstractmethod
+    def RecordExchange(
+        self,
+        request: _purchases_pb2.RecordExchangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_purchases_pb2.RecordExchangeResponse, _abc.Awaitable[_purchases_pb2.RecordExchangeResponse]]:
+        """RecordExchange records goods taken back and goods sold for them in one: both are recorded, or neither. Each is known by its own receipt,
+        as with RecordRefund and RecordPurchase, whose errors it gives. Without settled the original must be recorded: NOT_FOUND
+        (RECEIPT_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def VoidPurchase(
+        self,
+        request: _purchases_pb2.VoidPurchaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_purchases_pb2.Purchase, _abc.Awaitable[_purchases_pb2.Purchase]]:
+        """VoidPurchase takes a sale back as never made: it stays in the ledger, marked, and counts nowhere from then on. A store's key voids its
+        own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED, PURCHASE_HAS_REFUNDS,
+        VOID_APPROVER_MISSING).
+        """
+
+    @_abc_1.abstractmethod
+    def AttachPurchase(
+        self,
+        request: _purchases_pb2.AttachPurchaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_purchases_pb2.Purchase, _abc.Awaitable[_purchases_pb2.Purchase]]:
+        """AttachPurchase gives a sale, with the refunds linked to it, to the customer whom it belongs to. The customer who has it already: no
+        change. A store's key attaches its own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED,
+        ATTACH_TOO_LATE, CUSTOMER_UNKNOWN, CUSTOMER_AMBIGUOUS, CUSTOMER_BLOCKED, CUSTOMER_MERGED, CUSTOMER_ERASED).
+        """
 
     @_abc_1.abstractmethod
     def GetPurchase(
@@ -150,7 +220,7 @@ class PurchaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _purchases_pb2.LookupPurchaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_purchases_pb2.LookupPurchaseResponse, _abc.Awaitable[_purchases_pb2.LookupPurchaseResponse]]:
-        """LookupPurchase finds a sale by its receipt, in any store, and tells what is left of it to refund. Errors: NOT_FOUND
+        """LookupPurchase finds a sale by its receipt, in any store, and tells what is left of it to refund; nothing is left of a voided one. Errors: NOT_FOUND
         (RECEIPT_NOT_FOUND).
         """
 
@@ -169,6 +239,14 @@ class PurchaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_purchases_pb2.ListPurchasesResponse, _abc.Awaitable[_purchases_pb2.ListPurchasesResponse]]:
         """ListPurchases lists purchases of a customer or of a store, the latest business date first. A store's key must name its store."""
+
+    @_abc_1.abstractmethod
+    def ListRefunds(
+        self,
+        request: _purchases_pb2.ListRefundsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_purchases_pb2.ListRefundsResponse, _abc.Awaitable[_purchases_pb2.ListRefundsResponse]]:
+        """ListRefunds lists refunds of a customer or of a store, the latest business date first. A store's key must name its store."""
 
     @_abc_1.abstractmethod
     def GetSpendSummary(

@@ -61,6 +61,7 @@ class ApiKey(_message.Message):
     STAFF_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, "apiKeys/{uuid}"."""
     kind: Global___ApiKey.Kind.ValueType
@@ -69,6 +70,10 @@ class ApiKey(_message.Message):
     """Display name for people who manage keys. At most 100 characters; no personal data."""
     staff: _builtins.str
     """Staff code of the member of staff, for kind STAFF only."""
+    purpose: _builtins.str
+    """Purpose for which the key reads personal data where a call states none in the header x-purpose: a code such as "SERVICE_DESK". Empty
+    for none.
+    """
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles whose permissions the key has, 1 to 20, such as "till"."""
@@ -96,10 +101,11 @@ class ApiKey(_message.Message):
         staff: _builtins.str = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "expire_time", b"expire_time", "kind", b"kind", "name", b"name", "roles", b"roles", "staff", b"staff", "stores", b"stores"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "expire_time", b"expire_time", "kind", b"kind", "name", b"name", "purpose", b"purpose", "roles", b"roles", "staff", b"staff", "stores", b"stores"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

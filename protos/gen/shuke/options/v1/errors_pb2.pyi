@@ -90,6 +90,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DEADLINE_EXCEEDED: the answer did not come in time; whether the work was done is not known."""
     EXAMPLE_FORBIDDEN: _ErrorReason.ValueType  # 33
     """FAILED_PRECONDITION: production does not put an example in force. Metadata: name."""
+    PURPOSE_MALFORMED: _ErrorReason.ValueType  # 40
+    """INVALID_ARGUMENT: a header x-purpose that is no code. Metadata: field."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that any service of the suite may give, in ErrorInfo with domain "shuke". The values are the wire reasons."""
@@ -162,4 +164,6 @@ ANSWER_LATE: ErrorReason.ValueType  # 32
 """DEADLINE_EXCEEDED: the answer did not come in time; whether the work was done is not known."""
 EXAMPLE_FORBIDDEN: ErrorReason.ValueType  # 33
 """FAILED_PRECONDITION: production does not put an example in force. Metadata: name."""
+PURPOSE_MALFORMED: ErrorReason.ValueType  # 40
+"""INVALID_ARGUMENT: a header x-purpose that is no code. Metadata: field."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -48,6 +48,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: keeping a class is harder than entering it. Metadata: field."""
     SCHEME_UNKNOWN: _ErrorReason.ValueType  # 12
     """NOT_FOUND: no policy of this scheme was ever activated. Metadata: name."""
+    SUM_NOT_HUNDRED: _ErrorReason.ValueType  # 20
+    """INVALID_ARGUMENT: weights or shares are not 100 per cent together. Metadata: field, total."""
     POLICY_KIND_WRONG: _ErrorReason.ValueType  # 30
     """INVALID_ARGUMENT: the benefits under another key than "benefits", or other rules under that one. Metadata: field."""
     BENEFIT_REPEATED: _ErrorReason.ValueType  # 31
@@ -100,6 +102,8 @@ KEEP_ABOVE_ENTRY: ErrorReason.ValueType  # 11
 """INVALID_ARGUMENT: keeping a class is harder than entering it. Metadata: field."""
 SCHEME_UNKNOWN: ErrorReason.ValueType  # 12
 """NOT_FOUND: no policy of this scheme was ever activated. Metadata: name."""
+SUM_NOT_HUNDRED: ErrorReason.ValueType  # 20
+"""INVALID_ARGUMENT: weights or shares are not 100 per cent together. Metadata: field, total."""
 POLICY_KIND_WRONG: ErrorReason.ValueType  # 30
 """INVALID_ARGUMENT: the benefits under another key than "benefits", or other rules under that one. Metadata: field."""
 BENEFIT_REPEATED: ErrorReason.ValueType  # 31

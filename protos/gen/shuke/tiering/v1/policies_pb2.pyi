@@ -110,6 +110,7 @@ class Policy(_message.Message):
     EXAMPLE_FIELD_NUMBER: _builtins.int
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     LADDER_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
     BENEFITS_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
@@ -143,6 +144,10 @@ class Policy(_message.Message):
         """Ladder: the highest class whose conditions hold."""
 
     @_builtins.property
+    def score(self) -> Global___WeightedScorePolicy:
+        """Score: a share for each class of the order of all customers by weighted ranks."""
+
+    @_builtins.property
     def benefits(self) -> _benefits_pb2.BenefitCatalogue:
         """Benefits: the catalogue of the chain, kept as "policies/benefits" and nowhere else."""
 
@@ -162,6 +167,7 @@ class Policy(_message.Message):
         example: _builtins.bool = ...,
         effective_date: _date_pb2.Date | None = ...,
         ladder: Global___LadderPolicy | None = ...,
+        score: Global___WeightedScorePolicy | None = ...,
         benefits: _benefits_pb2.BenefitCatalogue | None = ...,
         state: Global___Policy.State.ValueType = ...,
         author: _builtins.str = ...,
@@ -171,11 +177,11 @@ class Policy(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["benefits", b"benefits", "create_time", b"create_time", "effective_date", b"effective_date", "ladder", b"ladder", "payload", b"payload", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["benefits", b"benefits", "create_time", b"create_time", "effective_date", b"effective_date", "ladder", b"ladder", "payload", b"payload", "score", b"score", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "author", b"author", "benefits", b"benefits", "create_time", b"create_time", "description", b"description", "effective_date", b"effective_date", "etag", b"etag", "example", b"example", "ladder", b"ladder", "name", b"name", "payload", b"payload", "reviewer", b"reviewer", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "author", b"author", "benefits", b"benefits", "create_time", b"create_time", "description", b"description", "effective_date", b"effective_date", "etag", b"etag", "example", b"example", "ladder", b"ladder", "name", b"name", "payload", b"payload", "reviewer", b"reviewer", "score", b"score", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["ladder", "benefits"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["ladder", "score", "benefits"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -251,14 +257,22 @@ class LadderPolicy(_message.Message):
         """Not stated; refused when the policy is submitted."""
         REFUND_TIME: LadderPolicy._RefundCountsAt.ValueType  # 1
         """On the refund's own business date."""
+        SALE_TIME: LadderPolicy._RefundCountsAt.ValueType  # 2
+        """On the business date of the sale that it gives back, and on its own where that sale is not known. A day graded before the
+        refund was known is then no longer as it was.
+        """
 
     class RefundCountsAt(_RefundCountsAt, metaclass=_RefundCountsAtEnumTypeWrapper):
-        """RefundCountsAt says on which business date a refund counts."""
+        """RefundCountsAt says on which business date a refund counts, for the window and for the day graded."""
 
     REFUND_COUNTS_AT_UNSPECIFIED: LadderPolicy.RefundCountsAt.ValueType  # 0
     """Not stated; refused when the policy is submitted."""
     REFUND_TIME: LadderPolicy.RefundCountsAt.ValueType  # 1
     """On the refund's own business date."""
+    SALE_TIME: LadderPolicy.RefundCountsAt.ValueType  # 2
+    """On the business date of the sale that it gives back, and on its own where that sale is not known. A day graded before the
+    refund was known is then no longer as it was.
+    """
 
     class _OnRefund:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -392,6 +406,155 @@ class Condition(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Condition: _TypeAlias = Condition  # noqa: Y015
+
+@_typing.final
+class WeightedScorePolicy(_message.Message):
+    """WeightedScorePolicy orders all customers with a sale by the day graded, and gives each class its share of that order. Contract
+    amount, profit and number of purchases are each ranked, the smallest first; equal figures share the lower rank. The score is the
+    sum of (rank - 1) x weight; the order is by score, then by contract amount, the highest first, then by the customer's name. Of n
+    customers a class ends at the place n x (its share and those above it), rounded half up. Every run places everybody, so that a
+    class is held until the next run and no longer.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[WeightedScorePolicy._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: WeightedScorePolicy._Kind.ValueType  # 0
+        """Not stated; refused on input."""
+        SALE: WeightedScorePolicy._Kind.ValueType  # 1
+        """Sales over the counter, and their refunds."""
+        CONTRACT: WeightedScorePolicy._Kind.ValueType  # 2
+        """Sales under a contract, and their refunds."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """Kind of sale that counts."""
+
+    KIND_UNSPECIFIED: WeightedScorePolicy.Kind.ValueType  # 0
+    """Not stated; refused on input."""
+    SALE: WeightedScorePolicy.Kind.ValueType  # 1
+    """Sales over the counter, and their refunds."""
+    CONTRACT: WeightedScorePolicy.Kind.ValueType  # 2
+    """Sales under a contract, and their refunds."""
+
+    WINDOW_FIELD_NUMBER: _builtins.int
+    ROLLING_MONTHS_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    CLASSES_FIELD_NUMBER: _builtins.int
+    REFUND_COUNTS_AT_FIELD_NUMBER: _builtins.int
+    window: Global___LadderPolicy.Window.ValueType
+    """Window over which amount, profit and purchases are taken."""
+    rolling_months: _builtins.int
+    """Rolling months, 1 to 120, with window ROLLING only."""
+    refund_counts_at: Global___LadderPolicy.RefundCountsAt.ValueType
+    """Refund counts at: the business date on which a refund counts."""
+    @_builtins.property
+    def weights(self) -> Global___ScoreWeights:
+        """Weights of the three ranks; 100 together."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___WeightedScorePolicy.Kind.ValueType]:
+        """Kinds of sale that count; none named counts all. A customer without one of these still has a place, with nothing."""
+
+    @_builtins.property
+    def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoreClass]:
+        """Classes, the highest first; 1 to 20. Their shares are 100 together."""
+
+    def __init__(
+        self,
+        *,
+        window: Global___LadderPolicy.Window.ValueType = ...,
+        rolling_months: _builtins.int = ...,
+        weights: Global___ScoreWeights | None = ...,
+        kinds: _abc.Iterable[Global___WeightedScorePolicy.Kind.ValueType] | None = ...,
+        classes: _abc.Iterable[Global___ScoreClass] | None = ...,
+        refund_counts_at: Global___LadderPolicy.RefundCountsAt.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["weights", b"weights"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "kinds", b"kinds", "refund_counts_at", b"refund_counts_at", "rolling_months", b"rolling_months", "weights", b"weights", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WeightedScorePolicy: _TypeAlias = WeightedScorePolicy  # noqa: Y015
+
+@_typing.final
+class ScoreWeights(_message.Message):
+    """ScoreWeights say how much each rank counts, in whole per cent. Each must be stated, a weight of 0 too."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    PROFIT_FIELD_NUMBER: _builtins.int
+    FREQUENCY_FIELD_NUMBER: _builtins.int
+    amount: _builtins.int
+    """Amount: weight of the contract amount, which is sales less refunds of the kinds that count."""
+    profit: _builtins.int
+    """Profit: weight of the known profit."""
+    frequency: _builtins.int
+    """Frequency: weight of the number of purchases."""
+    def __init__(
+        self,
+        *,
+        amount: _builtins.int | None = ...,
+        profit: _builtins.int | None = ...,
+        frequency: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_frequency", b"_frequency", "_profit", b"_profit", "amount", b"amount", "frequency", b"frequency", "profit", b"profit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_frequency", b"_frequency", "_profit", b"_profit", "amount", b"amount", "frequency", b"frequency", "profit", b"profit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__amount: _TypeAlias = _typing.Literal["amount"]  # noqa: Y015
+    _WhichOneofArgType__amount: _TypeAlias = _typing.Literal["_amount", b"_amount"]  # noqa: Y015
+    _WhichOneofReturnType__frequency: _TypeAlias = _typing.Literal["frequency"]  # noqa: Y015
+    _WhichOneofArgType__frequency: _TypeAlias = _typing.Literal["_frequency", b"_frequency"]  # noqa: Y015
+    _WhichOneofReturnType__profit: _TypeAlias = _typing.Literal["profit"]  # noqa: Y015
+    _WhichOneofArgType__profit: _TypeAlias = _typing.Literal["_profit", b"_profit"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__amount) -> _WhichOneofReturnType__amount | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__frequency) -> _WhichOneofReturnType__frequency | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__profit) -> _WhichOneofReturnType__profit | None: ...
+
+Global___ScoreWeights: _TypeAlias = ScoreWeights  # noqa: Y015
+
+@_typing.final
+class ScoreClass(_message.Message):
+    """ScoreClass is a class that takes a share of all customers with a sale."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_KEY_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    class_key: _builtins.str
+    """Class key, unique in the scheme: upper-case letters, digits, underscores."""
+    share: _builtins.int
+    """Share of the customers with a sale, in whole per cent, 1 to 100."""
+    @_builtins.property
+    def display_name(self) -> _options_pb2.Text:
+        """Display name of the class in both languages."""
+
+    def __init__(
+        self,
+        *,
+        class_key: _builtins.str = ...,
+        display_name: _options_pb2.Text | None = ...,
+        share: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_key", b"class_key", "display_name", b"display_name", "share", b"share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreClass: _TypeAlias = ScoreClass  # noqa: Y015
 
 @_typing.final
 class DraftPolicyRequest(_message.Message):

@@ -45,6 +45,7 @@ class Evaluation(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     APPLY_TIME_FIELD_NUMBER: _builtins.int
     REVERT_TIME_FIELD_NUMBER: _builtins.int
+    CLASS_RANGES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the run, "evaluations/{uuid}"."""
     scheme: _builtins.str
@@ -89,6 +90,10 @@ class Evaluation(_message.Message):
     def revert_time(self) -> _timestamp_pb2.Timestamp:
         """Revert time: when the run was taken back; unset where it was not."""
 
+    @_builtins.property
+    def class_ranges(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassRange]:
+        """Class ranges: where the classes of a score turned out to lie, the lowest first; one that nobody got is missing."""
+
     def __init__(
         self,
         *,
@@ -107,10 +112,11 @@ class Evaluation(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         apply_time: _timestamp_pb2.Timestamp | None = ...,
         revert_time: _timestamp_pb2.Timestamp | None = ...,
+        class_ranges: _abc.Iterable[Global___ClassRange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["apply_time", b"apply_time", "as_of", b"as_of", "create_time", b"create_time", "effective_time", b"effective_time", "revert_time", b"revert_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "apply_time", b"apply_time", "as_of", b"as_of", "classes", b"classes", "create_time", b"create_time", "denominator", b"denominator", "down_count", b"down_count", "effective_time", b"effective_time", "known_through", b"known_through", "name", b"name", "none_count", b"none_count", "policy", b"policy", "revert_time", b"revert_time", "scheme", b"scheme", "up_count", b"up_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "apply_time", b"apply_time", "as_of", b"as_of", "class_ranges", b"class_ranges", "classes", b"classes", "create_time", b"create_time", "denominator", b"denominator", "down_count", b"down_count", "effective_time", b"effective_time", "known_through", b"known_through", "name", b"name", "none_count", b"none_count", "policy", b"policy", "revert_time", b"revert_time", "scheme", b"scheme", "up_count", b"up_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -145,6 +151,54 @@ class ClassCount(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClassCount: _TypeAlias = ClassCount  # noqa: Y015
+
+@_typing.final
+class ClassRange(_message.Message):
+    """ClassRange tells where a class lay in a run by score: the boundaries by contract amount, and by score. Amounts of neighbouring
+    classes may overlap, because profit and purchases count too.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_KEY_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    LEAST_AMOUNT_FIELD_NUMBER: _builtins.int
+    GREATEST_AMOUNT_FIELD_NUMBER: _builtins.int
+    LEAST_SCORE_FIELD_NUMBER: _builtins.int
+    GREATEST_SCORE_FIELD_NUMBER: _builtins.int
+    class_key: _builtins.str
+    """Class key within the scheme."""
+    display_name: _builtins.str
+    """Display name of the class in the caller's language."""
+    least_score: _builtins.int
+    """Least score of a customer of the class."""
+    greatest_score: _builtins.int
+    """Greatest score of a customer of the class."""
+    @_builtins.property
+    def least_amount(self) -> _money_pb2.Money:
+        """Least amount: the smallest contract amount of a customer of the class within the window; may be negative."""
+
+    @_builtins.property
+    def greatest_amount(self) -> _money_pb2.Money:
+        """Greatest amount: the largest contract amount of a customer of the class."""
+
+    def __init__(
+        self,
+        *,
+        class_key: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        least_amount: _money_pb2.Money | None = ...,
+        greatest_amount: _money_pb2.Money | None = ...,
+        least_score: _builtins.int = ...,
+        greatest_score: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["greatest_amount", b"greatest_amount", "least_amount", b"least_amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_key", b"class_key", "display_name", b"display_name", "greatest_amount", b"greatest_amount", "greatest_score", b"greatest_score", "least_amount", b"least_amount", "least_score", b"least_score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassRange: _TypeAlias = ClassRange  # noqa: Y015
 
 @_typing.final
 class Movement(_message.Message):
@@ -255,7 +309,9 @@ class Membership(_message.Message):
     effective_display_name: _builtins.str
     """Effective display name: what the class is called in the caller's language."""
     earned_class: _builtins.str
-    """Earned class: what the policy would give today by the purchases known now; empty for none."""
+    """Earned class: what the policy would give today by the purchases known now; empty for none, and in a scheme by score, where all
+    customers have to be ordered to know: ExplainMembership does.
+    """
     next_class: _builtins.str
     """Next class above the earned one; empty at the top."""
     policy: _builtins.str
@@ -340,6 +396,284 @@ class Progress(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Progress: _TypeAlias = Progress  # noqa: Y015
+
+@_typing.final
+class MembershipExplanation(_message.Message):
+    """MembershipExplanation tells why a customer holds its class."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_CLASS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    MOVEMENT_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    KNOWN_THROUGH_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    RECOMPUTED_FIELD_NUMBER: _builtins.int
+    DIFFERS_FIELD_NUMBER: _builtins.int
+    TODAY_FIELD_NUMBER: _builtins.int
+    WOULD_CHANGE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the member, "schemes/{key}/members/{customer uuid}"."""
+    customer: _builtins.str
+    """Customer, "customers/{uuid}"."""
+    effective_class: _builtins.str
+    """Effective class: key of the class that holds at present; empty for none."""
+    effective_display_name: _builtins.str
+    """Effective display name: what the class is called in the caller's language."""
+    policy: _builtins.str
+    """Policy by which the movement was made, "policies/{kind}/versions/{n}"."""
+    recomputed: _builtins.bool
+    """Recomputed is true where the basis was worked out anew, by all entries known now that count up to that day."""
+    differs: _builtins.bool
+    """Differs is true where the basis gives another class than the run did: entries arrived late, or of other customers."""
+    would_change: _builtins.bool
+    """Would change: whether an evaluation of today would give another class than the one that holds."""
+    @_builtins.property
+    def movement(self) -> Global___Movement:
+        """Movement that decides the class: of a run, or of the first purchase; unset for a customer who never moved."""
+
+    @_builtins.property
+    def known_through(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Cursor]:
+        """Known through: the customer service's events that the run which decided had read, per partition."""
+
+    @_builtins.property
+    def basis(self) -> Global___Assessment:
+        """Basis: what the policy makes of the figures of the day that the run graded; unset for a first purchase."""
+
+    @_builtins.property
+    def today(self) -> Global___Assessment:
+        """Today: what an evaluation of today, by the policy in force and all that is known now, would make of the figures."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        customer: _builtins.str = ...,
+        effective_class: _builtins.str = ...,
+        effective_display_name: _builtins.str = ...,
+        movement: Global___Movement | None = ...,
+        policy: _builtins.str = ...,
+        known_through: _abc.Iterable[_event_pb2.Cursor] | None = ...,
+        basis: Global___Assessment | None = ...,
+        recomputed: _builtins.bool = ...,
+        differs: _builtins.bool = ...,
+        today: Global___Assessment | None = ...,
+        would_change: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "movement", b"movement", "today", b"today"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "customer", b"customer", "differs", b"differs", "effective_class", b"effective_class", "effective_display_name", b"effective_display_name", "known_through", b"known_through", "movement", b"movement", "name", b"name", "policy", b"policy", "recomputed", b"recomputed", "today", b"today", "would_change", b"would_change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MembershipExplanation: _TypeAlias = MembershipExplanation  # noqa: Y015
+
+@_typing.final
+class Assessment(_message.Message):
+    """Assessment is what a policy makes of a customer's figures as of a day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AS_OF_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    CLASS_KEY_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    WINDOW_START_FIELD_NUMBER: _builtins.int
+    NET_SPEND_FIELD_NUMBER: _builtins.int
+    PROFIT_FIELD_NUMBER: _builtins.int
+    PURCHASE_COUNT_FIELD_NUMBER: _builtins.int
+    ACTIVE_DAYS_FIELD_NUMBER: _builtins.int
+    TENURE_DAYS_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    """Policy applied, "policies/{kind}/versions/{n}"."""
+    class_key: _builtins.str
+    """Class key that the policy gives; empty for none."""
+    display_name: _builtins.str
+    """Display name of the class in the caller's language."""
+    purchase_count: _builtins.int
+    """Purchase count within the window."""
+    active_days: _builtins.int
+    """Active days: business dates with a sale within the window."""
+    tenure_days: _builtins.int
+    """Tenure days: from the first purchase's business date to the day assessed."""
+    @_builtins.property
+    def as_of(self) -> _date_pb2.Date:
+        """As of: the day whose end is assessed."""
+
+    @_builtins.property
+    def window_start(self) -> _date_pb2.Date:
+        """Window start: the first business date that counts; unset where all do."""
+
+    @_builtins.property
+    def net_spend(self) -> _money_pb2.Money:
+        """Net spend within the window, of the kinds that count."""
+
+    @_builtins.property
+    def profit(self) -> _money_pb2.Money:
+        """Profit known within the window."""
+
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___AssessedStep]:
+        """Steps of a ladder, the lowest first."""
+
+    @_builtins.property
+    def place(self) -> Global___AssessedPlace:
+        """Place in the order of a score; unset for a ladder, and without a sale by the day."""
+
+    def __init__(
+        self,
+        *,
+        as_of: _date_pb2.Date | None = ...,
+        policy: _builtins.str = ...,
+        class_key: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        window_start: _date_pb2.Date | None = ...,
+        net_spend: _money_pb2.Money | None = ...,
+        profit: _money_pb2.Money | None = ...,
+        purchase_count: _builtins.int = ...,
+        active_days: _builtins.int = ...,
+        tenure_days: _builtins.int = ...,
+        steps: _abc.Iterable[Global___AssessedStep] | None = ...,
+        place: Global___AssessedPlace | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "net_spend", b"net_spend", "place", b"place", "profit", b"profit", "window_start", b"window_start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_days", b"active_days", "as_of", b"as_of", "class_key", b"class_key", "display_name", b"display_name", "net_spend", b"net_spend", "place", b"place", "policy", b"policy", "profit", b"profit", "purchase_count", b"purchase_count", "steps", b"steps", "tenure_days", b"tenure_days", "window_start", b"window_start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Assessment: _TypeAlias = Assessment  # noqa: Y015
+
+@_typing.final
+class AssessedStep(_message.Message):
+    """AssessedStep compares a customer with what one class of a ladder asks for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_KEY_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    ENTERS_FIELD_NUMBER: _builtins.int
+    KEEP_FIELD_NUMBER: _builtins.int
+    KEEPS_FIELD_NUMBER: _builtins.int
+    class_key: _builtins.str
+    """Class key within the scheme."""
+    display_name: _builtins.str
+    """Display name of the class in the caller's language."""
+    enters: _builtins.bool
+    """Enters: whether all of them hold for a customer with a sale."""
+    keeps: _builtins.bool
+    """Keeps: whether the customer held this class or a higher one before, and meets what keeping asks for."""
+    @_builtins.property
+    def entry(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]:
+        """Entry: the conditions for entering, each with what the customer has."""
+
+    @_builtins.property
+    def keep(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]:
+        """Keep: the conditions for keeping, where the policy has them apart."""
+
+    def __init__(
+        self,
+        *,
+        class_key: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        entry: _abc.Iterable[Global___Progress] | None = ...,
+        enters: _builtins.bool = ...,
+        keep: _abc.Iterable[Global___Progress] | None = ...,
+        keeps: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_key", b"class_key", "display_name", b"display_name", "enters", b"enters", "entry", b"entry", "keep", b"keep", "keeps", b"keeps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssessedStep: _TypeAlias = AssessedStep  # noqa: Y015
+
+@_typing.final
+class AssessedPlace(_message.Message):
+    """AssessedPlace tells how a score placed a customer. Ranks count from 1 for the smallest, places from 1 for the highest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    RANK_AMOUNT_FIELD_NUMBER: _builtins.int
+    RANK_PROFIT_FIELD_NUMBER: _builtins.int
+    RANK_FREQUENCY_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    POPULATION_FIELD_NUMBER: _builtins.int
+    CUTS_FIELD_NUMBER: _builtins.int
+    rank_amount: _builtins.int
+    """Rank amount: rank of the net spend; equal figures share the lower rank."""
+    rank_profit: _builtins.int
+    """Rank profit: rank of the profit."""
+    rank_frequency: _builtins.int
+    """Rank frequency: rank of the purchase count."""
+    score: _builtins.int
+    """Score: the sum of weight x (rank - 1)."""
+    place: _builtins.int
+    """Place in the order."""
+    population: _builtins.int
+    """Population: customers in the order, which are those with a sale by the day."""
+    @_builtins.property
+    def weights(self) -> _policies_pb2.ScoreWeights:
+        """Weights of the three ranks."""
+
+    @_builtins.property
+    def cuts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClassCut]:
+        """Cuts: where each class ends in the order, the highest class first."""
+
+    def __init__(
+        self,
+        *,
+        weights: _policies_pb2.ScoreWeights | None = ...,
+        rank_amount: _builtins.int = ...,
+        rank_profit: _builtins.int = ...,
+        rank_frequency: _builtins.int = ...,
+        score: _builtins.int = ...,
+        place: _builtins.int = ...,
+        population: _builtins.int = ...,
+        cuts: _abc.Iterable[Global___ClassCut] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["weights", b"weights"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cuts", b"cuts", "place", b"place", "population", b"population", "rank_amount", b"rank_amount", "rank_frequency", b"rank_frequency", "rank_profit", b"rank_profit", "score", b"score", "weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssessedPlace: _TypeAlias = AssessedPlace  # noqa: Y015
+
+@_typing.final
+class ClassCut(_message.Message):
+    """ClassCut is where a class ends in the order of a score."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLASS_KEY_FIELD_NUMBER: _builtins.int
+    LAST_PLACE_FIELD_NUMBER: _builtins.int
+    class_key: _builtins.str
+    """Class key within the scheme."""
+    last_place: _builtins.int
+    """Last place of the class; that of the class above where it is empty."""
+    def __init__(
+        self,
+        *,
+        class_key: _builtins.str = ...,
+        last_place: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_key", b"class_key", "last_place", b"last_place"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassCut: _TypeAlias = ClassCut  # noqa: Y015
 
 @_typing.final
 class ClassDistribution(_message.Message):
@@ -917,6 +1251,28 @@ class GetMembershipRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetMembershipRequest: _TypeAlias = GetMembershipRequest  # noqa: Y015
+
+@_typing.final
+class ExplainMembershipRequest(_message.Message):
+    """ExplainMembershipRequest names a member."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, "schemes/{key}/members/{customer uuid}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainMembershipRequest: _TypeAlias = ExplainMembershipRequest  # noqa: Y015
 
 @_typing.final
 class ListMembersRequest(_message.Message):

@@ -354,6 +354,11 @@ class MembershipServiceStub:
                 request_serializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.ListHistoryRequest.SerializeToString,
                 response_deserializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.ListHistoryResponse.FromString,
                 _registered_method=True)
+        self.ExplainMembership = channel.unary_unary(
+                '/shuke.tiering.v1.MembershipService/ExplainMembership',
+                request_serializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.ExplainMembershipRequest.SerializeToString,
+                response_deserializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.MembershipExplanation.FromString,
+                _registered_method=True)
 
 
 class MembershipServiceServicer:
@@ -382,6 +387,15 @@ class MembershipServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainMembership(self, request, context):
+        """ExplainMembership tells why a customer holds its class: what decided, what the policy asked for and what the customer had then, and
+        what an evaluation today would make of it. In a scheme by score all customers are ordered for it, which takes seconds in a large
+        chain. Errors: NOT_FOUND (MEMBERSHIP_NOT_FOUND, SCHEME_UNKNOWN), FAILED_PRECONDITION (POLICY_MISSING).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MembershipServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -399,6 +413,11 @@ def add_MembershipServiceServicer_to_server(servicer, server):
                     servicer.ListHistory,
                     request_deserializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.ListHistoryRequest.FromString,
                     response_serializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.ListHistoryResponse.SerializeToString,
+            ),
+            'ExplainMembership': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainMembership,
+                    request_deserializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.ExplainMembershipRequest.FromString,
+                    response_serializer=shuke_dot_tiering_dot_v1_dot_tiering__pb2.MembershipExplanation.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -483,6 +502,33 @@ class MembershipService:
             '/shuke.tiering.v1.MembershipService/ListHistory',
             shuke_dot_tiering_dot_v1_dot_tiering__pb2.ListHistoryRequest.SerializeToString,
             shuke_dot_tiering_dot_v1_dot_tiering__pb2.ListHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainMembership(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.tiering.v1.MembershipService/ExplainMembership',
+            shuke_dot_tiering_dot_v1_dot_tiering__pb2.ExplainMembershipRequest.SerializeToString,
+            shuke_dot_tiering_dot_v1_dot_tiering__pb2.MembershipExplanation.FromString,
             options,
             channel_credentials,
             insecure,

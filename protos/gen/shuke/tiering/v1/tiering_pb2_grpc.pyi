@@ -163,6 +163,11 @@ class MembershipServiceStub:
     """ListMembers lists who holds a class of the scheme at present, in the order of their names."""
     ListHistory: _grpc.UnaryUnaryMultiCallable[_tiering_pb2.ListHistoryRequest, _tiering_pb2.ListHistoryResponse]
     """ListHistory lists a member's movements, the latest effective time first."""
+    ExplainMembership: _grpc.UnaryUnaryMultiCallable[_tiering_pb2.ExplainMembershipRequest, _tiering_pb2.MembershipExplanation]
+    """ExplainMembership tells why a customer holds its class: what decided, what the policy asked for and what the customer had then, and
+    what an evaluation today would make of it. In a scheme by score all customers are ordered for it, which takes seconds in a large
+    chain. Errors: NOT_FOUND (MEMBERSHIP_NOT_FOUND, SCHEME_UNKNOWN), FAILED_PRECONDITION (POLICY_MISSING).
+    """
 
 @_typing.type_check_only
 class MembershipServiceAsyncStub(MembershipServiceStub):
@@ -177,6 +182,11 @@ class MembershipServiceAsyncStub(MembershipServiceStub):
     """ListMembers lists who holds a class of the scheme at present, in the order of their names."""
     ListHistory: _aio.UnaryUnaryMultiCallable[_tiering_pb2.ListHistoryRequest, _tiering_pb2.ListHistoryResponse]  # type: ignore[assignment]
     """ListHistory lists a member's movements, the latest effective time first."""
+    ExplainMembership: _aio.UnaryUnaryMultiCallable[_tiering_pb2.ExplainMembershipRequest, _tiering_pb2.MembershipExplanation]  # type: ignore[assignment]
+    """ExplainMembership tells why a customer holds its class: what decided, what the policy asked for and what the customer had then, and
+    what an evaluation today would make of it. In a scheme by score all customers are ordered for it, which takes seconds in a large
+    chain. Errors: NOT_FOUND (MEMBERSHIP_NOT_FOUND, SCHEME_UNKNOWN), FAILED_PRECONDITION (POLICY_MISSING).
+    """
 
 class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
     """MembershipService tells which class a customer holds."""
@@ -206,6 +216,17 @@ class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tiering_pb2.ListHistoryResponse, _abc.Awaitable[_tiering_pb2.ListHistoryResponse]]:
         """ListHistory lists a member's movements, the latest effective time first."""
+
+    @_abc_1.abstractmethod
+    def ExplainMembership(
+        self,
+        request: _tiering_pb2.ExplainMembershipRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tiering_pb2.MembershipExplanation, _abc.Awaitable[_tiering_pb2.MembershipExplanation]]:
+        """ExplainMembership tells why a customer holds its class: what decided, what the policy asked for and what the customer had then, and
+        what an evaluation today would make of it. In a scheme by score all customers are ordered for it, which takes seconds in a large
+        chain. Errors: NOT_FOUND (MEMBERSHIP_NOT_FOUND, SCHEME_UNKNOWN), FAILED_PRECONDITION (POLICY_MISSING).
+        """
 
 def add_MembershipServiceServicer_to_server(servicer: MembershipServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

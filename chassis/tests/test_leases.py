@@ -1,0 +1,170 @@
+"""Leases: one process at a time does a piece of work, a dead one is replaced soon, and one that stops at once.
+
+A process that is really killed stands in `test_operations`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from threading import Event
+
+import pytest
+import sqlalchemy as sa
+
+from chassis.clock import system_clock
+from chassis.database import Database, metadata
+from chassis.leases import LENGTH, LeaseLost, Leases, leases_table
+from chassis.tests.events import at_once, until
+from tests.running import Clock
+
+TABLES = metadata()
+TABLE = leases_table(TABLES)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Share one clock among the processes of a test."""
+    return Clock()
+
+
+@pytest.fixture
+def one(database: Database, clock: Clock) -> Leases:
+    """Make the leases of a process."""
+    return Leases(database, TABLE, clock, "one")
+
+
+@pytest.fixture
+def two(database: Database, clock: Clock) -> Leases:
+    """Make the leases of another process."""
+    return Leases(database, TABLE, clock, "two")
+
+
+def test_one_process_holds_a_lease(one: Leases, two: Leases) -> None:
+    """Who asks first holds it and goes on holding it, nobody else does, and another lease is another matter."""
+    assert (one.hold("work"), two.hold("work"), one.hold("work")) == (True, False, True)
+    assert (two.hold("other"), one.hold("other")) == (True, False)
+
+
+def test_of_many_that_ask_at_once_one_gets_it(database: Database, clock: Clock) -> None:
+    """A lease that is free, and one that has run out, go to one of those who ask at the same moment."""
+    for _ in range(5):
+        processes = [Leases(database, TABLE, clock, f"process {number}") for number in range(6)]
+        assert sorted(at_once(*(partial(each.hold, "work") for each in processes))) == [False] * 5 + [True]
+        clock.now += LENGTH
+
+
+def test_a_dead_process_is_replaced_when_its_lease_is_over(one: Leases, two: Leases, clock: Clock) -> None:
+    """A lease that nobody renews is free at its end, not before, and the one who lost it finds out."""
+    assert one.hold("work")
+    clock.now += LENGTH - 1
+    assert not two.hold("work")
+    clock.now += 1
+    assert two.hold("work")
+    assert not one.hold("work")
+
+
+def test_a_living_process_keeps_its_leases(one: Leases, two: Leases, clock: Clock) -> None:
+    """Leases that are renewed at a third of their length are never free."""
+    assert one.hold("work")
+    for _ in range(10):
+        clock.now += LENGTH // 3
+        one.renew()
+        assert not two.hold("work")
+    assert one.hold("work")
+
+
+def test_waiting_costs_no_write(one: Leases, two: Leases, database: Database) -> None:
+    """A process that asks for what another one holds only reads, however often it asks."""
+    one.hold("work")
+    written = []
+    sa.event.listen(database.writer, "before_cursor_execute", lambda *args: written.append(args[2]))
+    for _ in range(10):
+        assert not two.hold("work")
+    assert written == []
+
+
+def test_holding_costs_no_statement(one: Leases, database: Database, clock: Clock) -> None:
+    """Between two renewals neither a step nor the renewal itself asks the database."""
+    one.hold("work")
+    one.renew()
+    sent = []
+    for engine in (database.writer, database.reader):
+        sa.event.listen(engine, "before_cursor_execute", lambda *args: sent.append(args[2]))
+    for _ in range(100):
+        clock.now += LENGTH // 3 // 101
+        assert one.hold("work")
+        one.renew()
+    assert sent == []
+
+
+def test_a_process_that_slept_learns_what_it_lost(one: Leases, two: Leases, clock: Clock) -> None:
+    """The renewal keeps what is still one's own, whatever its age, and forgets what others have taken."""
+    assert one.hold("work")
+    assert one.hold("other")
+    clock.now += LENGTH
+    assert two.hold("work")
+    one.renew()
+    assert (one.hold("work"), one.hold("other")) == (False, True)
+    assert not two.hold("other")
+
+
+def test_what_is_committed_under_a_lost_lease_is_rolled_back(one: Leases, two: Leases, clock: Clock) -> None:
+    """Neither a renewal nor an end inside a transaction passes, once another process has the lease."""
+    assert one.hold("work")
+    one.database.transact(lambda tx: one.keep(tx, "work"))
+    clock.now += LENGTH
+    assert two.hold("work")
+    for end in (one.keep, one.give_back):
+        with pytest.raises(LeaseLost, match="work"):
+            one.database.transact(partial(end, name="work"))
+    assert two.hold("work")
+    two.database.transact(lambda tx: two.give_back(tx, "work"))
+    assert one.hold("work")
+
+
+def test_a_process_that_stops_gives_all_back(one: Leases, two: Leases) -> None:
+    """On shutdown the leases are free at once, others' leases excepted."""
+    assert one.hold("work")
+    assert two.hold("other")
+    one.stop()
+    assert two.hold("work")
+    assert not one.hold("other")
+
+
+def test_a_worker_steps_while_it_holds_its_lease(one: Leases, two: Leases) -> None:
+    """Of two processes' workers one works; the other one begins when the first has stopped."""
+    steps: list[str] = []
+
+    def step(process: str) -> int:
+        steps.append(process)
+        return 0
+
+    first, second = one.worker("work", partial(step, "one")), two.worker("work", partial(step, "two"))
+    first.start()
+    until(lambda: "one" in steps)
+    second.start()
+    for _ in range(5):
+        second.wake()
+        Event().wait(0.005)
+    assert set(steps) == {"one"}
+    first.stop()
+    one.stop()
+    until(lambda: "two" in steps)
+    second.stop()
+
+
+def test_a_lease_is_renewed_in_the_background(database: Database) -> None:
+    """A process that does nothing but hold a lease renews it before its end."""
+    leases = Leases(database, TABLE, system_clock, "one")
+    leases.start()
+    assert leases.hold("work")
+
+    def end() -> int:
+        with database.read() as tx:
+            found: int = tx.execute(sa.select(TABLE.c.until)).scalar_one()
+        return found
+
+    first = end()
+    until(lambda: end() > first)
+    assert end() - system_clock() > LENGTH // 2
+    leases.stop()

@@ -1,0 +1,1 @@
+"""The customer service's noun `contacts`: whether, and where, a customer may be addressed."""

@@ -1,0 +1,1 @@
+"""The customer service's noun `personal`: what customers tell of themselves."""

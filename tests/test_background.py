@@ -1,0 +1,44 @@
+"""The background work of every service is leased: held while the service runs, given back when it stops."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from chassis.service import Program
+from chassis.tests.events import until
+from services.customer.server import PROGRAM as CUSTOMER
+from services.tiering.server import PROGRAM as TIERING
+from tests.databases import text_of
+from tests.running import Running, StartService
+
+
+def leased(running: Running, program: Program) -> dict[str, str]:
+    """Read what is leased, and to whom."""
+    table = program.metadata.tables["leases"]
+    with running.database.read() as tx:
+        return {row.name: row.holder for row in tx.execute(sa.select(table))}
+
+
+@pytest.mark.parametrize(
+    ("program", "listener"), [(CUSTOMER, "tiering events"), (TIERING, "customer events")], ids=["customer", "tiering"]
+)
+def test_a_service_that_stops_leaves_no_lease(start_service: StartService, program: Program, listener: str) -> None:
+    """What must run once per service is leased under its name, and free as soon as the service has stopped."""
+    running = start_service(program)
+    until(lambda: {"sequencer", listener} <= leased(running, program).keys())
+    running.service.stop()
+    assert leased(running, program) == {}
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_replica_takes_over_from_one_that_stops(start_service: StartService) -> None:
+    """Of two processes on one database the first has the work, and the second has all of it as soon as it may."""
+    first = start_service(TIERING)
+    until(lambda: len(leased(first, TIERING)) == 2)
+    [before] = set(leased(first, TIERING).values())
+    second = start_service(TIERING, database_url=text_of(first.database.url))
+    first.service.stop()
+    until(lambda: len(leased(second, TIERING)) == 2)
+    [after] = set(leased(second, TIERING).values())
+    assert after != before
