@@ -95,6 +95,26 @@ def find_moves(tx: Tx, run: Run, *, current: bool) -> None:
     tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), moved.where(MOVED)))
 
 
+def find_leavers(tx: Tx, run: Run) -> None:
+    """Find who holds a class of a run though no entry of theirs counts any more; nobody else grades them."""
+    gone = (
+        sa.select(
+            sa.literal(run.scheme),
+            MEMBERS.c.customer_id,
+            sa.literal(run.effective_time),
+            sa.literal(run.id),
+            MEMBERS.c.class_key,
+            sa.null(),
+            sa.literal(Cause.EVALUATION.value),
+            sa.literal(run.record_time),
+            sa.true(),
+        )
+        .select_from(MEMBERS.outerjoin(SPENDERS, SPENDERS.c.customer_id == MEMBERS.c.customer_id))
+        .where(MEMBERS.c.scheme == run.scheme, MEMBERS.c.class_key.is_not(None), SPENDERS.c.customer_id.is_(None))
+    )
+    tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), gone))
+
+
 def find_moves_back(tx: Tx, run: Run, later: int, then: sa.Subquery) -> None:
     """Find who has to be put back, at the time of a later run, to the class held then.
 

@@ -235,6 +235,8 @@ class EvaluationJob:
         later = repository.next_run(tx, run)
         if later is not None:
             repository.find_moves_back(tx, run, later, memberships.held(run.scheme, later))
+        else:
+            repository.find_leavers(tx, run)
         repository.find_moves(tx, run, current=later is None)
         memberships.add_all(tx, repository.moves(run, run.effective_time))
         if later is not None:

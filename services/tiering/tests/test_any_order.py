@@ -287,7 +287,7 @@ class Ledger:
         net -= sum(pence(one.total) for one in self.refunds_of(customer))
         if not self.sales_of(customer):
             return ""
-        bounds = {"SILVER": 2_000_00, "REGULAR": 500_00}
+        bounds = {"GOLD": 5_000_00, "SILVER": 2_000_00, "REGULAR": 500_00}
         return next((class_key for class_key, bound in bounds.items() if net >= bound), "NEW")
 
 
