@@ -22,6 +22,7 @@ from services.tiering.policies.domain import (
     Demotion,
     Ladder,
     Metric,
+    grace_days,
 )
 from services.tiering.spend import repository as spend
 from services.tiering.spend.domain import Entry
@@ -56,10 +57,11 @@ def test_sql_grades_as_the_rule_does(
         memberships.add(tx, moves)
         rows = tx.execute(grading.grades(ladder, AS_OF, memberships.held("s", moment))).all()
         single = {who: grading.metrics(tx, who, ladder, AS_OF) for who in EVERYBODY}
-    expected = {
-        who: (current.get(who), graded(ladder, figures_of(ladder, entries, who), AS_OF, current.get(who)))
-        for who in {entry.customer for entry in entries if entry.business_date <= AS_OF}
-    }
+    expected = {}
+    for who in {entry.customer for entry in entries if entry.business_date <= AS_OF}:
+        before = {day: figures_of(ladder, entries, who, day) for day in grace_days(ladder, AS_OF)}
+        held = current.get(who)
+        expected[who] = (held, graded(ladder, figures_of(ladder, entries, who), AS_OF, held, before))
     assert {row.customer_id: (row.from_class, row.to_class) for row in rows} == expected
     assert len(rows) == len(expected)
     known = {entry.customer for entry in entries}
