@@ -48,7 +48,7 @@ def test_sql_grants_grace_as_the_rule_does(database: Database) -> None:
     held = {customer(number): current for number, (*_, current) in enumerate(cases)}
     moves = [Movement("s", who, None, current, Cause.EVALUATION, at(AS_OF), 1, "run") for who, current in held.items()]
     with tried(database) as tx:
-        spend.add(tx, itertools.chain.from_iterable(entries_of.values()))
+        spend.add(tx, list(itertools.chain.from_iterable(entries_of.values())))
         memberships.add(tx, moves)
         rows = tx.execute(grading.grades(LADDER, AS_OF, memberships.held("s", at(AS_OF)))).all()
     days = grace_days(LADDER, AS_OF)
