@@ -21,6 +21,7 @@ RULES: Mapping[str, tuple[str, str]] = {
     "string.pattern": ("格式须符合 {value}。", "must match {value}."),
     "string.in": ("取值须为其中之一：{value}。", "must be one of {value}."),
     "enum.defined_only": ("不是已定义的取值。", "is not a value that the contract defines."),
+    "enum.in": ("不是此处可用的取值。", "is not a value that is taken here."),
     "enum.not_in": ("必须选择一个取值。", "must be chosen."),
     "int32.gte": ("不得小于 {value}。", "must be at least {value}."),
     "int32.lte": ("不得大于 {value}。", "must be at most {value}."),
@@ -28,6 +29,7 @@ RULES: Mapping[str, tuple[str, str]] = {
     "int64.gte": ("不得小于 {value}。", "must be at least {value}."),
     "repeated.min_items": ("至少 {value} 项。", "must have at least {value} items."),
     "repeated.max_items": ("最多 {value} 项。", "must have at most {value} items."),
+    "repeated.unique": ("不得有重复项。", "must not hold anything twice."),
     "list_purchases.scope": ("请指定客户或门店。", "Name a customer or a store."),
 }
 

@@ -28,7 +28,7 @@ from shuke.options.v1 import options_pb2 as shuke_dot_options_dot_v1_dot_options
 from shuke.tiering.v1 import tiering_pb2 as shuke_dot_tiering_dot_v1_dot_tiering__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dshuke/tiering/v1/events.proto\x12\x10shuke.tiering.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1eshuke/options/v1/options.proto\x1a\x1eshuke/tiering/v1/tiering.proto\"\x85\x02\n\x11MembershipChanged\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12\x0e\n\x06scheme\x18\x02 \x01(\t\x12\x12\n\nfrom_class\x18\x03 \x01(\t\x12\x10\n\x08to_class\x18\x04 \x01(\t\x12/\n\x0fto_display_name\x18\x05 \x01(\x0b\x32\x16.shuke.options.v1.Text\x12/\n\x05\x63\x61use\x18\x06 \x01(\x0e\x32 .shuke.tiering.v1.Movement.Cause\x12\x12\n\nevaluation\x18\x07 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x01\n\x13\x45valuationCompleted\x12\x12\n\nevaluation\x18\x01 \x01(\t\x12\x0e\n\x06scheme\x18\x02 \x01(\t\x12 \n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x13\n\x0b\x64\x65nominator\x18\x04 \x01(\x03\x12\x10\n\x08up_count\x18\x05 \x01(\x03\x12\x12\n\ndown_count\x18\x06 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dshuke/tiering/v1/events.proto\x12\x10shuke.tiering.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1eshuke/options/v1/options.proto\x1a\x1eshuke/tiering/v1/tiering.proto\"\xd6\x02\n\x11MembershipChanged\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12\x0e\n\x06scheme\x18\x02 \x01(\t\x12\x12\n\nfrom_class\x18\x03 \x01(\t\x12\x10\n\x08to_class\x18\x04 \x01(\t\x12/\n\x0fto_display_name\x18\x05 \x01(\x0b\x32\x16.shuke.options.v1.Text\x12/\n\x05\x63\x61use\x18\x06 \x01(\x0e\x32 .shuke.tiering.v1.Movement.Cause\x12\x12\n\nevaluation\x18\x07 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tfrom_rank\x18\t \x01(\x05\x12\x0f\n\x07to_rank\x18\n \x01(\x05\x12+\n\x0bto_benefits\x18\x0b \x03(\x0b\x32\x16.shuke.options.v1.Text\"\xf8\x01\n\x13MembershipConfirmed\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12\x0e\n\x06scheme\x18\x02 \x01(\t\x12\x11\n\tclass_key\x18\x03 \x01(\t\x12,\n\x0c\x64isplay_name\x18\x04 \x01(\x0b\x32\x16.shuke.options.v1.Text\x12\x0c\n\x04rank\x18\x05 \x01(\x05\x12(\n\x08\x62\x65nefits\x18\x06 \x03(\x0b\x32\x16.shuke.options.v1.Text\x12\x12\n\nevaluation\x18\x07 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x01\n\x13\x45valuationCompleted\x12\x12\n\nevaluation\x18\x01 \x01(\t\x12\x0e\n\x06scheme\x18\x02 \x01(\t\x12 \n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x13\n\x0b\x64\x65nominator\x18\x04 \x01(\x03\x12\x10\n\x08up_count\x18\x05 \x01(\x03\x12\x12\n\ndown_count\x18\x06 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shuke.tiering.v1.events_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MEMBERSHIPCHANGED']._serialized_start=173
-  _globals['_MEMBERSHIPCHANGED']._serialized_end=434
-  _globals['_EVALUATIONCOMPLETED']._serialized_start=437
-  _globals['_EVALUATIONCOMPLETED']._serialized_end=587
+  _globals['_MEMBERSHIPCHANGED']._serialized_end=515
+  _globals['_MEMBERSHIPCONFIRMED']._serialized_start=518
+  _globals['_MEMBERSHIPCONFIRMED']._serialized_end=766
+  _globals['_EVALUATIONCOMPLETED']._serialized_start=769
+  _globals['_EVALUATIONCOMPLETED']._serialized_end=919
 # @@protoc_insertion_point(module_scope)

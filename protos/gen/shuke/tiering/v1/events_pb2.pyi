@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.type import date_pb2 as _date_pb2
 from shuke.options.v1 import options_pb2 as _options_pb2
 from shuke.tiering.v1 import tiering_pb2 as _tiering_pb2
@@ -36,6 +38,9 @@ class MembershipChanged(_message.Message):
     CAUSE_FIELD_NUMBER: _builtins.int
     EVALUATION_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    FROM_RANK_FIELD_NUMBER: _builtins.int
+    TO_RANK_FIELD_NUMBER: _builtins.int
+    TO_BENEFITS_FIELD_NUMBER: _builtins.int
     customer: _builtins.str
     """Customer, "customers/{uuid}"."""
     scheme: _builtins.str
@@ -48,6 +53,10 @@ class MembershipChanged(_message.Message):
     """Cause of the movement."""
     evaluation: _builtins.str
     """Evaluation that made the movement, "evaluations/{uuid}"; empty for a first purchase."""
+    from_rank: _builtins.int
+    """From rank: place of the old class in the scheme, 1 for the lowest; 0 for none."""
+    to_rank: _builtins.int
+    """To rank: place of the new class in the scheme, 1 for the lowest; 0 for none."""
     @_builtins.property
     def to_display_name(self) -> _options_pb2.Text:
         """To display name: what the new class is called."""
@@ -55,6 +64,10 @@ class MembershipChanged(_message.Message):
     @_builtins.property
     def effective_time(self) -> _timestamp_pb2.Timestamp:
         """Effective time: from when the class holds."""
+
+    @_builtins.property
+    def to_benefits(self) -> _containers.RepeatedCompositeFieldContainer[_options_pb2.Text]:
+        """To benefits: what the new class brings, one text for each."""
 
     def __init__(
         self,
@@ -67,14 +80,73 @@ class MembershipChanged(_message.Message):
         cause: _tiering_pb2.Movement.Cause.ValueType = ...,
         evaluation: _builtins.str = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
+        from_rank: _builtins.int = ...,
+        to_rank: _builtins.int = ...,
+        to_benefits: _abc.Iterable[_options_pb2.Text] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time", "to_display_name", b"to_display_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "customer", b"customer", "effective_time", b"effective_time", "evaluation", b"evaluation", "from_class", b"from_class", "scheme", b"scheme", "to_class", b"to_class", "to_display_name", b"to_display_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "customer", b"customer", "effective_time", b"effective_time", "evaluation", b"evaluation", "from_class", b"from_class", "from_rank", b"from_rank", "scheme", b"scheme", "to_benefits", b"to_benefits", "to_class", b"to_class", "to_display_name", b"to_display_name", "to_rank", b"to_rank"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MembershipChanged: _TypeAlias = MembershipChanged  # noqa: Y015
+
+@_typing.final
+class MembershipConfirmed(_message.Message):
+    """MembershipConfirmed says that an evaluation left a customer in the class that was held before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    SCHEME_FIELD_NUMBER: _builtins.int
+    CLASS_KEY_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    RANK_FIELD_NUMBER: _builtins.int
+    BENEFITS_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    customer: _builtins.str
+    """Customer, "customers/{uuid}"."""
+    scheme: _builtins.str
+    """Scheme, "schemes/{key}"."""
+    class_key: _builtins.str
+    """Class key of the class that is held."""
+    rank: _builtins.int
+    """Rank: place of the class in the scheme, 1 for the lowest."""
+    evaluation: _builtins.str
+    """Evaluation that confirmed the class, "evaluations/{uuid}"."""
+    @_builtins.property
+    def display_name(self) -> _options_pb2.Text:
+        """Display name of the class."""
+
+    @_builtins.property
+    def benefits(self) -> _containers.RepeatedCompositeFieldContainer[_options_pb2.Text]:
+        """Benefits: what the class brings, one text for each."""
+
+    @_builtins.property
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
+        """Effective time of the evaluation: the end of the day that it graded."""
+
+    def __init__(
+        self,
+        *,
+        customer: _builtins.str = ...,
+        scheme: _builtins.str = ...,
+        class_key: _builtins.str = ...,
+        display_name: _options_pb2.Text | None = ...,
+        rank: _builtins.int = ...,
+        benefits: _abc.Iterable[_options_pb2.Text] | None = ...,
+        evaluation: _builtins.str = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "effective_time", b"effective_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["benefits", b"benefits", "class_key", b"class_key", "customer", b"customer", "display_name", b"display_name", "effective_time", b"effective_time", "evaluation", b"evaluation", "rank", b"rank", "scheme", b"scheme"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MembershipConfirmed: _TypeAlias = MembershipConfirmed  # noqa: Y015
 
 @_typing.final
 class EvaluationCompleted(_message.Message):
