@@ -93,7 +93,7 @@ def build(config: NotifySettings, suite: Suite, chain: Chain, clock: Clock) -> S
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
     listener = leases.worker("tiering events", lambda: consumer.poll(feed))
     rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
-    return Service(base, (leases, sequencer, listener, delivery, rewrapping), consumers=(consumer,))
+    return Service(base, (leases, sequencer, listener, rewrapping, delivery), consumers=(consumer,))
 
 
 def channels(config: NotifySettings, chain: Chain) -> dict[str, Channel]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chassis.settings import Chain, SettingError
+from chassis.vault import generate_key
 from services.notify.config import NotifySettings
 from services.notify.server import PROGRAM, channels
 from services.notify.tests.desk import Desk
@@ -13,7 +14,7 @@ from shuke.notify.v1.messages_pb2 import Message
 from shuke.notify.v1.templates_pb2 import Template
 from tests.running import CHAIN, StartService
 
-GIVEN = {"DATABASE_URL": "sqlite://", "SIGNING_KEY": "-", "VAULT_KEY": "-", "INDEX_KEY": "-"}
+GIVEN = {"DATABASE_URL": "sqlite://", "SIGNING_KEY": "-", "VAULT_KEY": generate_key(), "INDEX_KEY": generate_key()}
 MAIL = {"SMTP_ADDRESS": "127.0.0.1:25", "SMTP_SENDER": "service@shop.example", "SMTP_TLS": "none"}
 
 
