@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
+from typing import TypeVar
 
 import grpc
 
@@ -14,6 +15,10 @@ from chassis.principals import Principal
 from chassis.server import MAX_MESSAGE
 from chassis.tokens import Signer
 from shuke.event.v1 import event_pb2, event_pb2_grpc
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+Headers = tuple[tuple[str, str], ...]
 
 REUSE_SECONDS = 30
 DEADLINE_SECONDS = 10.0
@@ -40,6 +45,16 @@ def open_channel(address: str) -> grpc.Channel:
     return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
 
 
+def ask(method: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, headers: Headers) -> A:
+    """Call a method of another service; raise `Unavailable` when it does not answer."""
+    try:
+        return method(request, timeout=DEADLINE_SECONDS, metadata=headers)
+    except grpc.RpcError as error:
+        if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            raise Unavailable from error
+        raise
+
+
 class Credentials:
     """The headers under which a service calls another one; a token is used again for half of its life."""
 
@@ -49,7 +64,7 @@ class Credentials:
         self._tokens: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()
 
-    def headers(self, audience: str) -> tuple[tuple[str, str], ...]:
+    def headers(self, audience: str) -> Headers:
         """Answer the headers for a call to one service."""
         now = self.signer.clock()
         with self._lock:
@@ -76,10 +91,4 @@ class FeedClient:
             ],
             limit=limit,
         )
-        headers = self.credentials.headers(self.audience)
-        try:
-            return self.stub.ReadEvents(request, timeout=DEADLINE_SECONDS, metadata=headers)
-        except grpc.RpcError as error:
-            if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-                raise Unavailable from error
-            raise
+        return ask(self.stub.ReadEvents, request, self.credentials.headers(self.audience))

@@ -48,7 +48,10 @@ SETUP_ERRORS = (SettingError, UnmigratedError, ChainChangedError, Unavailable, O
 
 
 class Foundation:
-    """The parts that every service is made of, built once from its settings."""
+    """The parts that every service is made of, built once from its settings.
+
+    `claims` are the permissions that it claims where it calls other services.
+    """
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class Foundation:
         chain: Chain,
         reasons: EnumDescriptor,
         clock: Clock,
+        claims: tuple[str, ...] = ("events.read",),
         accesses: AccessLog | None = None,
     ) -> None:
         self.api = api
@@ -68,7 +72,7 @@ class Foundation:
         self.texts = Texts(api, reasons)
         self.database = Database(config.database_url.get_secret_value(), pool_size=config.pool_size)
         signing_key = config.signing_key.get_secret_value()
-        self.credentials = Credentials(Signer(api, signing_key, clock), Principal(f"services/{api}", ("events.read",)))
+        self.credentials = Credentials(Signer(api, signing_key, clock), Principal(f"services/{api}", claims))
         self.pager = Pager(HKDF(SHA256(), 32, salt=None, info=b"page tokens").derive(signing_key.encode()))
         verifier = Verifier(api, read_trust(suite.trust), clock)
         self._authenticate: Authenticate = lambda call: verifier.verify(call.token)

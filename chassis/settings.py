@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic.fields import FieldInfo
 
 from chassis.money import Currency
+from chassis.vault import read_keys
 
 S = TypeVar("S", bound="Settings")
 
@@ -123,3 +124,30 @@ class ServiceSettings(Settings):
     threads: int = Field(16, ge=1, le=256, description="calls worked on at once")
     signing_key: SecretStr = Field(description="private key (JSON Web Key, Ed25519) for calls to other services")
     drain_seconds: float = Field(10.0, ge=0, description="how long calls in flight may take on shutdown")
+
+
+class SealingSettings(ServiceSettings):
+    """What a service that keeps personal data must be told besides: the keys of its vault, the newest first."""
+
+    vault_key: SecretStr = Field(
+        description="key that wraps the keys of personal data: base64 of 32 bytes; several, newest first, by commas"
+    )
+    index_key: SecretStr = Field(
+        description="key of the blind index and of digests: base64 of 32 bytes; several, newest first, by commas"
+    )
+
+    @field_validator("vault_key", "index_key")
+    @classmethod
+    def _readable(cls, value: SecretStr) -> SecretStr:
+        read_keys(value.get_secret_value())
+        return value
+
+    @property
+    def vault_keys(self) -> tuple[bytes, ...]:
+        """The keys that wrap, and that did."""
+        return read_keys(self.vault_key.get_secret_value())
+
+    @property
+    def index_keys(self) -> tuple[bytes, ...]:
+        """The keys that digest, and that did."""
+        return read_keys(self.index_key.get_secret_value())

@@ -53,10 +53,19 @@ class Part:
 PARTS = (
     Part("customer", "services.customer", {"PORT": 50051}),
     Part("tiering", "services.tiering", {"PORT": 50052}),
+    Part("notify", "services.notify", {"PORT": 50054}),
     Part("gateway", "gateway", {"GRPC_PORT": 9090, "HTTP_PORT": 8080}, "GRPC_PORT"),
 )
-# Who signs tokens, and what each may claim: services read each other's events, the gateway speaks for callers.
-MAY_CLAIM = {"gateway": ["*"], "customer": ["events.read"], "tiering": ["events.read"]}
+# Who signs tokens, and what each may claim: services read each other's events, notify asks for contacts, the gateway
+# speaks for callers.
+MAY_CLAIM = {
+    "gateway": ["*"],
+    "customer": ["events.read"],
+    "tiering": ["events.read"],
+    "notify": ["events.read", "customer.contacts.get"],
+}
+# Who seals personal data, with keys of its own.
+SEALING = ("customer", "notify")
 
 
 @dataclass(slots=True)
@@ -135,8 +144,8 @@ class Suite:
                 private, public = generate_key()
                 _write_secret(keys / f"{name}.signing", private)
                 trust[name] = {"public_key": json.loads(public), "may_claim": may_claim}
-            for name in ("vault", "index"):
-                _write_secret(keys / f"customer.{name}", generate_vault_key())
+            for name in (f"{service}.{key}" for service in SEALING for key in ("vault", "index")):
+                _write_secret(keys / name, generate_vault_key())
             _write_secret(self.home / "admin.token", TOKEN_PREFIX + secrets.token_urlsafe(32))
             (self.home / "chain.json").write_text(json.dumps(dict(self.chain)))
             # Last, for its presence says that all the others are there.
@@ -154,13 +163,17 @@ class Suite:
             prefix = f"SHUKE_{part.name.upper()}"
             ours[f"{prefix}_DATABASE_URL"] = f"sqlite:///{self.home / part.name}.db"
             ours[f"{prefix}_SIGNING_KEY_FILE"] = str(self.home / "keys" / f"{part.name}.signing")
-        for name in ("vault", "index"):
-            ours[f"SHUKE_CUSTOMER_{name.upper()}_KEY_FILE"] = str(self.home / "keys" / f"customer.{name}")
+        for service in SEALING:
+            for key in ("vault", "index"):
+                ours[f"SHUKE_{service.upper()}_{key.upper()}_KEY_FILE"] = str(self.home / "keys" / f"{service}.{key}")
         for asking, asked in (
             ("GATEWAY", "CUSTOMER"),
             ("GATEWAY", "TIERING"),
+            ("GATEWAY", "NOTIFY"),
             ("CUSTOMER", "TIERING"),
             ("TIERING", "CUSTOMER"),
+            ("NOTIFY", "CUSTOMER"),
+            ("NOTIFY", "TIERING"),
         ):
             ours[f"SHUKE_{asking}_{asked}_ADDRESS"] = f"127.0.0.1:{self.ports[f'SHUKE_{asked}_PORT']}"
         given = {name: value for name, value in self.environ.items() if name != "SHUKE_HOME"}

@@ -27,11 +27,14 @@ from gateway.upstream import Upstream
 from shuke.customer.v1 import consents_pb2, customer_pb2, privacy_pb2, purchases_pb2
 from shuke.customer.v1 import policies_pb2 as customer_policies_pb2
 from shuke.gateway.v1 import errors_pb2, gateway_pb2
+from shuke.notify.v1 import messages_pb2, templates_pb2
+from shuke.notify.v1 import policies_pb2 as notify_policies_pb2
 from shuke.tiering.v1 import policies_pb2, tiering_pb2
 
 CONTRACTS = (
     *(customer_pb2, consents_pb2, customer_policies_pb2, privacy_pb2, purchases_pb2),
     *(policies_pb2, tiering_pb2),
+    *(messages_pb2, templates_pb2, notify_policies_pb2),
     *(gateway_pb2, operations_pb2),
 )
 TOKEN_BYTES = 32
@@ -76,6 +79,7 @@ class HttpServer:
         addresses = {
             "customer": self.config.customer_address,
             "tiering": self.config.tiering_address,
+            "notify": self.config.notify_address,
             OWN_API: f"{self.config.host}:{self.base.server.port}",
         }
         upstream = Upstream(addresses, self.keyring.token_for)

@@ -145,7 +145,7 @@ def start_service(make_database: MakeDatabase, tmp_path: Path) -> Iterator[Start
     """Start services, on each engine in turn, and stop them after the test."""
     private, public = keys()
     trust = tmp_path / "trust.json"
-    issuers = ("gateway", "customer", "tiering")
+    issuers = ("gateway", "customer", "tiering", "notify")
     trust.write_text(json.dumps({name: {"public_key": json.loads(public), "may_claim": ["*"]} for name in issuers}))
     with ExitStack() as running:
 

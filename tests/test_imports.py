@@ -19,7 +19,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 STANDARD = tuple(sorted(sys.stdlib_module_names))
 # What the domain may use of the chassis; these parts know neither wire nor storage.
-PURE_CHASSIS = ("chassis.errors", "chassis.money", "chassis.calendar", "chassis.names", "chassis.contacts")
+PURE_CHASSIS = (
+    "chassis.errors",
+    "chassis.money",
+    "chassis.calendar",
+    "chassis.names",
+    "chassis.contacts",
+    "chassis.wording",
+)
 OWN_DOMAINS = ("services.{service}.*.domain",)
 # The contract of the service itself, and the messages that all share.
 OWN_API = ("shuke.{service}", "shuke.event", "google.protobuf", "google.type")
@@ -72,7 +79,10 @@ NOUN_MAY_IMPORT = {
 SERVICE_MAY_IMPORT = {
     "__init__": (),
     "consumers": (*ACTING, "shuke.*.v1.events_pb2"),
-    "schedule": ACTING,
+    # No call log tells of what happens by itself.
+    "schedule": (*ACTING, "structlog"),
+    # How something leaves the suite.
+    "channels": (*STANDARD, *OWN_DOMAINS, *PURE_CHASSIS),
     "clients": (
         *STANDARD,
         *OWN_DOMAINS,

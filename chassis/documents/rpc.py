@@ -25,16 +25,22 @@ from chassis.principals import covers
 NEXT_STEPS = {State.SUBMITTED: "review", State.REVIEWED: "approve", State.APPROVED: "activate"}
 
 
+def _anything(*_: Any) -> None:
+    """Ask nothing more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Payloads:
     """What an API knows of its payloads.
 
     `read(problems, key, policy)` notes what cannot be read or may not stand in a draft of that key; `check(problems,
-    policy)` notes what forbids that a draft, which may be incomplete, is submitted.
+    policy)` notes what forbids that a draft, which may be incomplete, is submitted; `require(tx, policy)` refuses to
+    put a version in force while something that it builds on is not there.
     """
 
     read: Callable[[Problems, str, Any], None]
-    check: Callable[[Problems, Any], None]
+    check: Callable[[Problems, Any], None] = _anything
+    require: Callable[[Tx, Any], None] = _anything
 
 
 class PolicyService:
@@ -124,6 +130,7 @@ class PolicyService:
             activated = documents.activate(document, rival, staff, now, self.people, etag=request.etag)
             if document.content.example and not self.examples:
                 raise ExampleForbidden(name=document.name)
+            self.payloads.require(tx, self.messages.Policy.FromString(document.content.payload))
             return activated
 
         return self._step(request, call, take)

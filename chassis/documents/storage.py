@@ -124,6 +124,28 @@ def versions(tx: Tx, kind: str, key: str, *, limit: int, before: int | None = No
     return _all(tx, query.order_by(DOCUMENTS.c.version.desc()).limit(limit))
 
 
+def listed(tx: Tx, kind: str, *, key: str = "", limit: int, after: tuple[str, int] | None = None) -> list[Document]:
+    """List the versions of a kind, or of one of its keys, by key and number; the primary key serves it.
+
+    The cursor is `(key, version)`.
+    """
+    order = (DOCUMENTS.c.key, DOCUMENTS.c.version)
+    query = sa.select(DOCUMENTS).where(DOCUMENTS.c.kind == kind)
+    if key:
+        query = query.where(DOCUMENTS.c.key == key)
+    if after is not None:
+        query = query.where(sa.tuple_(*order) > sa.tuple_(*after))
+    return _all(tx, query.order_by(*order).limit(limit))
+
+
+def newest(tx: Tx, kind: str, key: str, state: State) -> Document | None:
+    """Read the version with the highest number that is in a state; the primary key serves it."""
+    query = sa.select(DOCUMENTS).where(
+        DOCUMENTS.c.kind == kind, DOCUMENTS.c.key == key, DOCUMENTS.c.state == state.value
+    )
+    return _one(tx, query.order_by(DOCUMENTS.c.version.desc()).limit(1))
+
+
 def waiting(
     tx: Tx, kind: str, states: Iterable[State], *, limit: int, after: tuple[int, str, int] | None = None
 ) -> list[Document]:

@@ -183,6 +183,33 @@ def test_lists_come_in_pages(database: Database) -> None:
         assert documents.next_version(tx, KIND, "new") == 1
 
 
+def test_a_whole_kind_comes_in_pages(database: Database) -> None:
+    """All versions of a kind, or of one key, come by key and number, whatever the size of the pages."""
+    stored = [("a", 1), ("a", 2), ("a", 10), ("a-b", 1), ("b", 1)]
+    keep(database, *(a_draft(number, key=key) for key, number in reversed(stored)))
+    found: list[tuple[str, int]] = []
+    with database.read() as tx:
+        while page := documents.listed(tx, KIND, limit=2, after=found[-1] if found else None):
+            found += [(it.key, it.version) for it in page]
+        assert found == stored
+        assert [it.version for it in documents.listed(tx, KIND, key="a", limit=9, after=("a", 1))] == [2, 10]
+        assert documents.listed(tx, "templates", limit=9) == []
+
+
+def test_the_newest_in_a_state(database: Database) -> None:
+    """The version with the highest number counts, among those of the key that stand in the state."""
+    states = {1: State.APPROVED, 2: State.APPROVED, 3: State.RETIRED, 10: State.DRAFT}
+    keep(database, *(replace(in_state(state), version=number) for number, state in states.items()))
+    keep(database, replace(in_state(State.APPROVED), key="value", version=4))
+    with database.read() as tx:
+        newest = {state: documents.newest(tx, KIND, KEY, state) for state in State}
+    assert {state: it.version for state, it in newest.items() if it} == {
+        State.APPROVED: 2,
+        State.RETIRED: 3,
+        State.DRAFT: 10,
+    }
+
+
 def test_keys_come_in_one_order(database: Database) -> None:
     """The keys of a kind come once each, by code point on both engines."""
     names = ["b", "a-b", "a", "B", "金卡", "ab", "é"]
@@ -235,6 +262,8 @@ def test_each_query_has_its_index(database: Database) -> None:
         explain(tx, "find", lambda tx: documents.find(tx, KIND, KEY, 1))
         explain(tx, "versions", lambda tx: documents.versions(tx, KIND, KEY, limit=5, before=9))
         explain(tx, "keys", lambda tx: documents.keys(tx, KIND))
+        explain(tx, "listed", lambda tx: documents.listed(tx, KIND, limit=5, after=(KEY, 1)))
+        explain(tx, "newest", lambda tx: documents.newest(tx, KIND, KEY, State.APPROVED))
         explain(tx, "active", lambda tx: documents.active_on(tx, KIND, KEY, NEW_YEAR))
         explain(tx, "rival", lambda tx: documents.rival_of(tx, a_draft()))
         explain(tx, "waiting", lambda tx: documents.waiting(tx, KIND, [State.REVIEWED], limit=5, after=(0, "", 0)))

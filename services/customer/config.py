@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field
 
-from chassis.settings import ServiceSettings
-from chassis.vault import read_keys
+from chassis.settings import SealingSettings
 
 
-class CustomerSettings(ServiceSettings):
+class CustomerSettings(SealingSettings):
     """What the customer service can be told."""
 
     prefix = "SHUKE_CUSTOMER_"
 
     port: int = Field(50051, ge=0, le=65535, description="port to listen on; 0 takes any free one")
-    vault_key: SecretStr = Field(
-        description="key that wraps the keys of personal data: base64 of 32 bytes; several, newest first, by commas"
-    )
-    index_key: SecretStr = Field(
-        description="key of the blind index of phones, e-mails and codes: base64 of 32 bytes; several as above"
-    )
     tiering_address: str = Field("127.0.0.1:50052", description="where tiering answers, for its event feed")
     mandatory_fields: str = Field(
         "display_name,address,phone",
@@ -40,9 +33,3 @@ class CustomerSettings(ServiceSettings):
         90, ge=0, le=3660, description="days after its business date in which a sale is attached to another customer"
     )
     clock_tolerance_seconds: int = Field(300, ge=0, le=86_400, description="how far a till's clock may run ahead")
-
-    @field_validator("vault_key", "index_key")
-    @classmethod
-    def _keys(cls, value: SecretStr) -> SecretStr:
-        read_keys(value.get_secret_value())
-        return value

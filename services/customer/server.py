@@ -13,7 +13,7 @@ from chassis.feed import EventFeed, sequence
 from chassis.leases import Leases
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
-from chassis.vault import Rewrapping, Vault, read_keys
+from chassis.vault import Rewrapping, Vault
 from services.customer.clients import tiering_feed
 from services.customer.config import CustomerSettings
 from services.customer.consents.rpc import ConsentService
@@ -53,12 +53,10 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     production = suite.env == "production"
     if production and config.approval_people < PEOPLE_IN_PRODUCTION:
         raise SettingError(f"{config.prefix}APPROVAL_PEOPLE must be {PEOPLE_IN_PRODUCTION} in production")
-    base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock, ACCESSES)
+    base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock, accesses=ACCESSES)
     database, new_id = base.database, base.new_id
     leases = Leases(database, LEASES, clock, new_id())
-    vault = Vault(
-        VAULT_KEYS, read_keys(config.vault_key.get_secret_value()), read_keys(config.index_key.get_secret_value())
-    )
+    vault = Vault(VAULT_KEYS, config.vault_keys, config.index_keys)
     calls = Calls(database, REQUESTS, clock, new_id, lambda content: vault.digest("REQUEST", content))
     customers = Customers(vault)
     notices = Notices(notice_of)

@@ -13,6 +13,7 @@ FOLDERS = {
     "chassis": ROOT / "chassis",
     "customer": ROOT / "services" / "customer",
     "tiering": ROOT / "services" / "tiering",
+    "notify": ROOT / "services" / "notify",
     "gateway": ROOT / "gateway",
 }
 

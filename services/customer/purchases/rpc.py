@@ -25,7 +25,7 @@ from services.customer.ledger.domain import CHAIN_SCOPE, Entry, Moment, Record
 from services.customer.ledger.repository import Recorded
 from services.customer.purchases import convert
 from services.customer.purchases.domain import Draft, PurchaseNotFound, record
-from services.customer.spend.repository import add, spends
+from services.customer.spend import repository as spend
 from shuke.customer.v1 import purchases_pb2 as pb
 
 Write = Callable[[Entry, Currency], pb.Purchase]
@@ -98,7 +98,7 @@ class Purchases:
 
         outcomes = ledger.record(tx, Record.SALE, drafts, rule)
         fresh = ledger.fresh(outcomes)
-        add(tx, fresh)
+        spend.add(tx, fresh)
         self.log.add(tx, [convert.purchase_recorded(entry, self.money) for entry in fresh], now, new_id)
         self.arrived(tx, fresh, now, new_id)
         return outcomes
@@ -109,12 +109,12 @@ class Purchases:
         """Write what became of sales, with what a till wants to know at once."""
         entries = [outcome.entry for outcome in outcomes if isinstance(outcome, Recorded)]
         ids = {entry.customer_id for entry in entries if entry.customer_id}
-        sums = spends(tx, ids, {entry.content.receipt.store for entry in entries}) if ids else {}
+        sums = spend.spends(tx, ids, {entry.content.receipt.store for entry in entries}) if ids else {}
         held = classes(tx, ids) if ids else {}
 
         def first(entry: Entry, scope: str) -> bool:
-            spend = sums.get((entry.customer_id or "", scope))
-            return spend is not None and spend.first is not None and spend.first.id == entry.id
+            mine = sums.get((entry.customer_id or "", scope))
+            return mine is not None and mine.first is not None and mine.first.id == entry.id
 
         return [
             outcome

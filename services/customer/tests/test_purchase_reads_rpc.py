@@ -1,4 +1,4 @@
-"""Reading sales: one by name, or page by page."""
+"""Reading sales and refunds: one by name, or page by page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from services.customer.tests.builders import LEEDS, NOTHING, YORK, Shop, alone, day, refused, sale
+from services.customer.tests.builders import (
+    LEEDS,
+    NOTHING,
+    YORK,
+    Shop,
+    alone,
+    day,
+    line,
+    receipt,
+    refund,
+    refused,
+    sale,
+)
 from shuke.customer.v1 import purchases_pb2 as pb
 
 
@@ -144,9 +156,66 @@ def test_one_sale_is_read_by_name(shop: Shop) -> None:
 
 def test_what_does_not_exist_is_not_found(shop: Shop) -> None:
     """An unknown name is NOT_FOUND, also when it is a refund's; a malformed one is INVALID_ARGUMENT."""
-    refund = shop.refund(alone("F1")).refund.name
-    for name in (NOTHING, refund.replace("refunds", "purchases")):
+    back = shop.refund(alone("F1")).refund.name
+    for name in (NOTHING, back.replace("refunds", "purchases")):
         missing = refused(shop.purchase, name)
         assert (missing.code, missing.reason, missing.metadata) == ("NOT_FOUND", "PURCHASE_NOT_FOUND", {"name": name})
     for name in ("", "purchases/1", NOTHING + "\n", NOTHING.replace("purchases", "refunds")):
         assert refused(shop.purchase, name).fields == {"name": "STRING_PATTERN"}, name
+
+
+def test_refunds_are_listed_as_sales_are(shop: Shop) -> None:
+    """By customer, store, window and state, the latest first, page by page; a store's key lists its own store only."""
+    anna, ben = shop.customer(), shop.customer()
+    sold = shop.record(sale("R1", line(1, 90_00), customer=anna)).purchase.name
+    shop.record(sale("F0", customer=anna))
+    given = [
+        refund("F0", on="2026-02-27", original_purchase=sold),
+        refund("F1", on="2026-02-28", original_receipt=receipt("R9"), customer=anna, store=YORK),
+        alone("F2", on="2026-02-28", customer=anna, store=YORK),
+        alone("F3", on="2026-03-01", customer=ben),
+    ]
+    names = [result.response.refund.name for result in shop.refund_all(*given)]
+
+    def listed(**query: Any) -> list[int]:  # noqa: ANN401  (as the request)
+        found, token = [], ""
+        while True:
+            answer = shop.refunds(pb.ListRefundsRequest(page_token=token, page_size=2, **query))
+            assert len(answer.refunds) <= 2
+            found += [names.index(one.name) for one in answer.refunds]
+            token = answer.next_page_token
+            if not token:
+                return found
+
+    latest = sorted((1, 2), key=lambda number: names[number], reverse=True)
+    assert listed(customer=anna) == [*latest, 0]
+    assert listed(store=YORK) == latest
+    assert listed(store=LEEDS) == [3, 0]
+    assert listed(customer=anna, store=LEEDS) == [0]
+    assert listed(customer=anna, last_date=day("2026-02-27")) == [0]
+    assert listed(customer=anna, first_date=day("2026-02-28"), last_date=day("2026-02-28")) == latest
+    for state, numbers in ((pb.Refund.LINKED, [0]), (pb.Refund.AWAITING_SALE, [1]), (pb.Refund.STANDALONE, [2])):
+        assert listed(customer=anna, state=state) == numbers
+    [whole] = shop.refunds(pb.ListRefundsRequest(customer=ben)).refunds
+    assert whole == shop.refunded(names[3])
+    own = shop.refunds(pb.ListRefundsRequest(store=YORK), stores=(YORK,))
+    assert len(own.refunds) == 2
+    for query in (pb.ListRefundsRequest(customer=anna), pb.ListRefundsRequest(store=LEEDS)):
+        assert refused(shop.refunds, query, stores=(YORK,)).reason == "STORE_FOREIGN"
+    assert refused(shop.refunds, pb.ListRefundsRequest()).fields == {"": "LIST_REFUNDS_SCOPE"}
+    wrong = pb.ListRefundsRequest(customer="anna", page_size=-1, state=9)  # type: ignore[arg-type]
+    assert refused(shop.refunds, wrong).fields == {
+        "customer": "STRING_PATTERN",
+        "page_size": "INT32_GTE",
+        "state": "ENUM_DEFINED_ONLY",
+    }
+
+
+def test_sales_are_listed_by_state(shop: Shop) -> None:
+    """Voided sales alone, those that count alone, or both where no state is asked for."""
+    anna = shop.customer()
+    kept, voided = (shop.record(sale(f"R{number}", customer=anna)).purchase.name for number in range(2))
+    shop.void(voided)
+    assert pages(shop, customer=anna, state=pb.Purchase.VOIDED) == [[voided]]
+    assert pages(shop, customer=anna, state=pb.Purchase.RECORDED) == [[kept]]
+    assert set(pages(shop, customer=anna)[0]) == {kept, voided}

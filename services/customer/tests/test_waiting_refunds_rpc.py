@@ -85,6 +85,20 @@ def test_a_refund_of_an_anonymous_sale_is_nobodys(shop: Shop) -> None:
     assert (lost.side, lost.customer, lost.remaining) == (events_pb2.LOST, anna, events_pb2.Beginning())
 
 
+def test_looking_for_refunds_that_wait_costs_one_select(shop: Shop) -> None:
+    """A sale, and a batch of a hundred, ask once by the receipts' keys, and write no more when nobody waits."""
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.extend([statement] if "waiting_refunds" in statement else [])
+
+    sa.event.listen(shop.running.database.writer, "before_cursor_execute", note)
+    shop.record(sale("R1"))
+    shop.record_all(*(sale(f"B{number}") for number in range(100)))
+    sa.event.remove(shop.running.database.writer, "before_cursor_execute", note)
+    assert [statement.split()[0] for statement in asked] == ["SELECT", "SELECT"]
+
+
 @pytest.mark.requirement("X-29")
 def test_both_sides_of_a_link_are_told(shop: Shop) -> None:
     """LOST as it counted before, GAINED with kind and day of its sale, also where both name one customer."""

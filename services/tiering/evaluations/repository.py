@@ -90,9 +90,18 @@ def class_ranges(tx: Tx) -> tuple[ClassRange, ...]:
 
 
 def find_moves(tx: Tx, run: Run, *, current: bool) -> None:
-    """Find who changed class; `current` says that this changes what holds at present."""
-    moved = _move(run, run.effective_time, GRADES.c.from_class, GRADES.c.to_class, current=current)
+    """Find who changed class; `current` says that this changes what holds at present.
+
+    Then those leave, too, who hold a class of a run though no entry of theirs counts any more: nobody else grades them.
+    """
+    time, grade, member = run.effective_time, GRADES.c, MEMBERS.c
+    moved = _move(run, time, grade.customer_id, grade.from_class, grade.to_class, current=current)
     tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), moved.where(MOVED)))
+    if current:
+        left = _move(run, time, member.customer_id, member.class_key, sa.null(), current=True)
+        left = left.select_from(MEMBERS.outerjoin(SPENDERS, SPENDERS.c.customer_id == member.customer_id))
+        gone = (member.scheme == run.scheme, member.class_key.is_not(None), SPENDERS.c.customer_id.is_(None))
+        tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), left.where(*gone)))
 
 
 def find_moves_back(tx: Tx, run: Run, later: int, then: sa.Subquery) -> None:
@@ -104,7 +113,7 @@ def find_moves_back(tx: Tx, run: Run, later: int, then: sa.Subquery) -> None:
     same = (MOVEMENTS.c.scheme == run.scheme, MOVEMENTS.c.customer_id == GRADES.c.customer_id)
     of_run = (MOVEMENTS.c.effective_time == later, MOVEMENTS.c.evaluation_id != NO_RUN, STANDS)
     moved_then = sa.exists().where(*same, *of_run)
-    back = _move(run, later, GRADES.c.to_class, then.c.to_class, current=False).select_from(
+    back = _move(run, later, GRADES.c.customer_id, GRADES.c.to_class, then.c.to_class, current=False).select_from(
         GRADES.outerjoin(then, then.c.customer_id == GRADES.c.customer_id)
     )
     query = back.where(MOVED, then.c.to_class.is_distinct_from(GRADES.c.to_class), ~moved_then)
@@ -114,14 +123,15 @@ def find_moves_back(tx: Tx, run: Run, later: int, then: sa.Subquery) -> None:
 def _move(
     run: Run,
     time: int,
-    from_class: sa.ColumnElement[str | None],
-    to_class: sa.ColumnElement[str | None],
+    customer_id: sa.ColumnElement[Any],
+    from_class: sa.ColumnElement[Any],
+    to_class: sa.ColumnElement[Any],
     *,
     current: bool,
 ) -> sa.Select[Any]:
     return sa.select(
         sa.literal(run.scheme),
-        GRADES.c.customer_id,
+        customer_id,
         sa.literal(time),
         sa.literal(run.record_time),
         sa.literal(run.id),

@@ -73,9 +73,17 @@ class Explanation:
 
 
 def assess_by_ladder(
-    policy: PolicyVersion, ladder: Ladder, metrics: Metrics, as_of: date, current: str | None
+    policy: PolicyVersion,
+    ladder: Ladder,
+    metrics: Metrics,
+    as_of: date,
+    current: str | None,
+    before: Mapping[date, Metrics],
 ) -> Assessment:
-    """Assess figures by a ladder; `current` is the class held at the end of the day, before it is graded."""
+    """Assess figures by a ladder; `current` is the class held at the end of the day, before it is graded.
+
+    `before` holds the figures as of each of the ladder's days of grace.
+    """
     bought, held = metrics.first_date is not None, ladder.rank(current)
     steps = tuple(
         Step(
@@ -87,7 +95,7 @@ def assess_by_ladder(
         )
         for rank, step in enumerate(ladder.classes)
     )
-    return Assessment(as_of, policy, metrics, graded(ladder, metrics, as_of, current), steps)
+    return Assessment(as_of, policy, metrics, graded(ladder, metrics, as_of, current, before), steps)
 
 
 def assess_by_score(policy: PolicyVersion, metrics: Metrics, as_of: date, place: Place | None) -> Assessment:

@@ -20,10 +20,11 @@ from services.tiering.explanations.domain import (
     assess_by_score,
 )
 from services.tiering.grading import repository as grading
+from services.tiering.grading.domain import Metrics
 from services.tiering.memberships import repository as memberships
 from services.tiering.memberships.convert import member_name
 from services.tiering.memberships.domain import MembershipNotFound, Movement, deciding
-from services.tiering.policies.domain import Ladder, PolicyVersion, Score
+from services.tiering.policies.domain import Ladder, PolicyVersion, Score, grace_days
 from services.tiering.policies.repository import Policies
 from services.tiering.scoring import repository as scoring
 from shuke.tiering.v1 import tiering_pb2 as pb
@@ -64,12 +65,18 @@ class Explanations:
 
     def _assess(self, tx: Tx, customer: str, policy: PolicyVersion, as_of: date, current: str | None) -> Assessment:
         rules = policy.rules
-        metrics = grading.metrics(tx, customer, rules, as_of)
-        if metrics is None:
-            raise MembershipNotFound(name=member_name(policy.scheme, customer))
+
+        def figures(day: date) -> Metrics:
+            found = grading.metrics(tx, customer, rules, day)
+            if found is None:
+                raise MembershipNotFound(name=member_name(policy.scheme, customer))
+            return found
+
+        metrics = figures(as_of)
         match rules:
             case Ladder():
-                return assess_by_ladder(policy, rules, metrics, as_of, current)
+                before = {day: figures(day) for day in grace_days(rules, as_of)}
+                return assess_by_ladder(policy, rules, metrics, as_of, current, before)
             case Score():
                 placed = scoring.places(rules, as_of, grading.sums(rules, as_of))
                 return assess_by_score(policy, metrics, as_of, scoring.place(tx, customer, placed))

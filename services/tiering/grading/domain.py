@@ -3,7 +3,7 @@
 All functions take a ladder that passed `policies.domain.check` and a day, `as_of`, whose end is the moment graded.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -44,8 +44,12 @@ def earned(ladder: Ladder, metrics: Metrics, as_of: date) -> str | None:
     return ladder.class_at(highest(ladder, metrics, as_of, held=NO_RANK))
 
 
-def graded(ladder: Ladder, metrics: Metrics, as_of: date, current: str | None) -> str | None:
+def graded(
+    ladder: Ladder, metrics: Metrics, as_of: date, current: str | None, before: Mapping[date, Metrics] | None = None
+) -> str | None:
     """Answer the class after an evaluation; `current` is the class effective at the end of `as_of`.
+
+    `before` holds the figures as of each of the ladder's days of grace (X-06).
 
     With rank(None) = -1, the lowest class at rank 0, and held = rank(current), a class c can be had when the customer
     has a sale by `as_of` and
@@ -54,12 +58,16 @@ def graded(ladder: Ladder, metrics: Metrics, as_of: date, current: str | None) -
         held >= rank(c) and all keep conditions of c hold (c has no keep conditions: those of entry).
 
     The answer is the highest class that can be had, else None. With demotion NONE it is `current` where that ranks
-    higher, also for a customer without a sale by `as_of`: what was once reached is kept. A `current` that the ladder
-    does not know ranks as none: it protects nothing, and is lost.
+    higher, also for a customer without a sale by `as_of`: what was once reached is kept. With demotion AFTER_GRACE it
+    is at least the highest class, up to `current`, that could be had on one of the days of grace. A `current` that the
+    ladder does not know ranks as none: it protects nothing, and is lost.
     """
     held = ladder.rank(current)
     reached = highest(ladder, metrics, as_of, held)
-    return ladder.class_at(max(reached, held) if ladder.demotion is Demotion.NONE else reached)
+    if ladder.demotion is Demotion.NONE:
+        return ladder.class_at(max(reached, held))
+    in_grace = (highest(ladder, figures, day, held) for day, figures in (before or {}).items())
+    return ladder.class_at(max(reached, min(held, max(in_grace, default=NO_RANK))))
 
 
 def highest(ladder: Ladder, metrics: Metrics, as_of: date, held: int) -> int:

@@ -19,6 +19,7 @@ from services.tiering.policies.domain import (
     RefundCountsAt,
     Rules,
     Score,
+    grace_days,
     window_start,
 )
 from services.tiering.spend.tables import DAYS, SPENDERS
@@ -47,29 +48,31 @@ def grades(ladder: Ladder, as_of: date, held: sa.Subquery) -> sa.Select[Any]:
     `held` holds customer_id and to_class, the class effective at the end of the day, for those who have one.
     It is the SQL of `grading.domain.graded`.
     """
-    found = sums(ladder, as_of)
-    tables = SPENDERS.outerjoin(found, found.c.customer_id == SPENDERS.c.customer_id).outerjoin(
-        held, held.c.customer_id == SPENDERS.c.customer_id
-    )
-    has_sale = sa.and_(SPENDERS.c.first_sale_date.is_not(None), SPENDERS.c.first_sale_date <= as_of)
+    before = grace_days(ladder, as_of)
+    found = {day: sums(ladder, day) for day in (as_of, *before)}
+    tables = SPENDERS.outerjoin(held, held.c.customer_id == SPENDERS.c.customer_id)
+    for figures in found.values():
+        tables = tables.outerjoin(figures, figures.c.customer_id == SPENDERS.c.customer_id)
     current = held.c.to_class
 
-    def holds(condition: Condition) -> sa.ColumnElement[bool]:
+    def holds(condition: Condition, day: date) -> sa.ColumnElement[bool]:
         if condition.metric is Metric.TENURE_DAYS:
             # A tenure longer than the calendar is reached by nobody.
-            longest = (as_of - date.min).days
+            longest = (day - date.min).days
             if condition.at_least > longest:
                 return sa.false()
-            return SPENDERS.c.first_sale_date <= as_of - timedelta(days=condition.at_least)
-        return sa.func.coalesce(found.c[condition.metric], 0) >= condition.at_least
+            return SPENDERS.c.first_sale_date <= day - timedelta(days=condition.at_least)
+        return sa.func.coalesce(found[day].c[condition.metric], 0) >= condition.at_least
 
-    def all_hold(conditions: Sequence[Condition]) -> sa.ColumnElement[bool]:
-        return sa.and_(sa.true(), *map(holds, conditions))
+    def all_hold(conditions: Sequence[Condition], day: date) -> sa.ColumnElement[bool]:
+        has_sale = sa.and_(SPENDERS.c.first_sale_date.is_not(None), SPENDERS.c.first_sale_date <= day)
+        return sa.and_(has_sale, *(holds(condition, day) for condition in conditions))
 
     def can_have(step: LadderClass) -> sa.ColumnElement[bool]:
-        so_high = [other.class_key for other in ladder.classes[ladder.rank(step.class_key) :]]
-        keeps = sa.and_(current.in_(so_high), all_hold(step.keep or step.entry))
-        reached = sa.and_(has_sale, sa.or_(all_hold(step.entry), keeps))
+        so_high = current.in_([other.class_key for other in ladder.classes[ladder.rank(step.class_key) :]])
+        kept = (all_hold(step.keep or step.entry, day) for day in found)
+        entered_before = (all_hold(step.entry, day) for day in before)
+        reached = sa.or_(all_hold(step.entry, as_of), sa.and_(so_high, sa.or_(*kept, *entered_before)))
         return sa.or_(reached, current == step.class_key) if ladder.demotion is Demotion.NONE else reached
 
     # From the top down, the first class that can be had is the highest; nobody falls below one that is never lost.
@@ -84,7 +87,7 @@ def grades(ladder: Ladder, as_of: date, held: sa.Subquery) -> sa.Select[Any]:
 def sums(rules: Ladder | Score, as_of: date) -> sa.Subquery:
     """Sum up for all customers what the rules measure: rows of customer_id and a column for each metric but tenure."""
     query = _sums(rules, as_of, rules.metrics).add_columns(DAYS.c.customer_id)
-    return query.group_by(DAYS.c.customer_id).subquery("sums")
+    return query.group_by(DAYS.c.customer_id).subquery()
 
 
 def _sums(rules: Rules, as_of: date, wanted: frozenset[Metric]) -> sa.Select[Any]:

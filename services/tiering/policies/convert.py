@@ -57,6 +57,7 @@ def ladder_from_proto(problems: Problems, currency: Currency, message: LadderPol
         demotion=choice(Demotion, LadderPolicy.Demotion.Name(message.demotion)),
         refund_counts_at=choice(RefundCountsAt, LadderPolicy.RefundCountsAt.Name(message.refund_counts_at)),
         on_refund=choice(OnRefund, LadderPolicy.OnRefund.Name(message.on_refund)),
+        grace_quarters=message.grace_quarters,
     )
 
 
@@ -121,7 +122,7 @@ def score_from_proto(message: WeightedScorePolicy) -> Score:
 
 def ladder_to_proto(ladder: Ladder, currency: Currency) -> LadderPolicy:
     """Write a ladder, whole or still incomplete."""
-    message = LadderPolicy(rolling_months=ladder.rolling_months)
+    message = LadderPolicy(rolling_months=ladder.rolling_months, grace_quarters=ladder.grace_quarters)
     if ladder.window:
         message.window = LadderPolicy.Window.Value(ladder.window)
     if ladder.demotion:

@@ -67,6 +67,7 @@ class Demotion(StrEnum):
 
     NONE = "NONE"
     AT_EVALUATION = "AT_EVALUATION"
+    AFTER_GRACE = "AFTER_GRACE"
 
 
 class RefundCountsAt(StrEnum):
@@ -168,6 +169,7 @@ class Ladder(Rules):
     classes: tuple[LadderClass, ...]
     demotion: Demotion | None
     on_refund: OnRefund | None
+    grace_quarters: int = 0  # for demotion after grace alone
 
     @property
     def first_class(self) -> str | None:
@@ -234,10 +236,31 @@ def window_start(rules: Rules, as_of: date) -> date:
         case Window.ROLLING:
             return day_after_months_before(as_of, rules.rolling_months)
         case Window.CALENDAR_QUARTER:
-            return date(as_of.year, (as_of.month - 1) // 3 * 3 + 1, 1)
+            return quarter_start(as_of)
         case Window.CALENDAR_YEAR:
             return date(as_of.year, 1, 1)
     raise ValueError("rules that passed their check have a window")
+
+
+def grace_days(ladder: Ladder, as_of: date) -> tuple[date, ...]:
+    """Answer the days on which a class could last be earned to be kept still: the ends of the quarters before, if any.
+
+    With two quarters of grace, 30 June and the days of May before it look back to 31 March and 31 December.
+    """
+    days: list[date] = []
+    day = as_of
+    for _ in range(ladder.grace_quarters if ladder.demotion is Demotion.AFTER_GRACE else 0):
+        first = quarter_start(day)
+        if first == date.min:
+            break
+        day = first - timedelta(days=1)
+        days.append(day)
+    return tuple(days)
+
+
+def quarter_start(day: date) -> date:
+    """Answer the first day of a day's quarter."""
+    return date(day.year, (day.month - 1) // 3 * 3 + 1, 1)
 
 
 def day_after_months_before(day: date, months: int) -> date:
@@ -266,6 +289,8 @@ def check_ladder(problems: Problems, ladder: Ladder, field: str) -> None:
     """
     check_common(problems, ladder, field)
     note_missing(problems, field, {"demotion": ladder.demotion, "on_refund": ladder.on_refund})
+    if ladder.demotion is Demotion.AFTER_GRACE:
+        note_missing(problems, field, {"grace_quarters": ladder.grace_quarters})
     for index, step in enumerate(ladder.classes):
         check_step(problems, f"{field}.classes[{index}]", step, lowest=index == 0)
     for index, (below, above) in enumerate(pairwise(ladder.classes), start=1):

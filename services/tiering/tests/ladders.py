@@ -68,6 +68,7 @@ def ladders(draw: st.DrawFn) -> Ladder:
         demotion=draw(st.sampled_from(Demotion)),
         refund_counts_at=draw(st.sampled_from(RefundCountsAt)),
         on_refund=OnRefund.AT_EVALUATION,
+        grace_quarters=draw(st.integers(1, 3)),
     )
 
 

@@ -66,6 +66,25 @@ def refund(
     )
 
 
+def beginning(entry: date | None = None, sold: date | None = None) -> events_pb2.Beginning:
+    """Write when a customer began: the first sale at noon of its day."""
+    return events_pb2.Beginning(
+        first_entry_date=wire.to_date(entry),
+        first_sale_date=wire.to_date(sold),
+        first_sale_time=wire.timestamp(at(sold)) if sold else None,
+    )
+
+
+def voided(lost: events_pb2.PurchaseRecorded, remaining: events_pb2.Beginning) -> events_pb2.PurchaseVoided:
+    """Write that a sale was voided, and when its customer now began."""
+    event = events_pb2.PurchaseVoided(remaining=remaining)
+    for name in ("customer", "kind", "store"):
+        setattr(event, name, getattr(lost, name))
+    for name in ("business_date", "business_time", "total", "profit"):
+        getattr(event, name).CopyFrom(getattr(lost, name))
+    return event
+
+
 class Owner:
     """A feed that holds its events in memory."""
 

@@ -32,7 +32,7 @@ def tried(database: Database) -> Iterator[Tx]:
 
 
 # Days before the day graded, at and around the ends of every window; two lie behind it.
-AGES = [0, 1, 29, 30, 31, 59, 60, 89, 90, 91, 120, 364, 365, 366, 800, -1, -30]
+AGES = [0, 1, 29, 30, 31, 59, 60, 89, 90, 91, 120, 182, 274, 364, 365, 366, 800, -1, -30]
 
 
 def entries_of(bounds: list[int]) -> st.SearchStrategy[Entry]:
@@ -60,14 +60,14 @@ def counts_on(rules: Rules, entry: Entry) -> date:
     return (at_sale and entry.sale_date) or entry.business_date
 
 
-def figures_of(rules: Rules, entries: list[Entry], who: str) -> Metrics:
+def figures_of(rules: Rules, entries: list[Entry], who: str, as_of: date = AS_OF) -> Metrics:
     """Add a customer's entries up as a person would."""
-    start = window_start(rules, AS_OF)
+    start = window_start(rules, as_of)
     mine = [entry for entry in entries if entry.customer == who]
     counted = [
         (entry, 1 if entry.is_sale else -1)
         for entry in mine
-        if start <= counts_on(rules, entry) <= AS_OF and entry.kind in (rules.kinds or tuple(Kind))
+        if start <= counts_on(rules, entry) <= as_of and entry.kind in (rules.kinds or tuple(Kind))
     ]
     return Metrics(
         net_spend=sum(sign * entry.total for entry, sign in counted),
@@ -75,6 +75,6 @@ def figures_of(rules: Rules, entries: list[Entry], who: str) -> Metrics:
         purchase_count=sum(entry.is_sale for entry, _ in counted),
         active_days=len({entry.business_date for entry, _ in counted if entry.is_sale}),
         first_date=min(
-            (entry.business_date for entry in mine if entry.is_sale and entry.business_date <= AS_OF), default=None
+            (entry.business_date for entry in mine if entry.is_sale and entry.business_date <= as_of), default=None
         ),
     )

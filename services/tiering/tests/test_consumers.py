@@ -22,9 +22,22 @@ from services.tiering.policies.repository import Policies
 from services.tiering.spend.domain import Day
 from services.tiering.spend.tables import DAYS
 from services.tiering.tables import CURSORS, LOG
-from services.tiering.tests.clients import Tiering, policy_of, refused
+from services.tiering.tests.clients import EVALUATIONS, Tiering, policy_of, refused
 from services.tiering.tests.ladders import FIRST_DAY, LOYALTY
-from services.tiering.tests.owner import ANNA, BERT, CARLA, DORA, EPOCH, Owner, at, customer, refund, sale
+from services.tiering.tests.owner import (
+    ANNA,
+    BERT,
+    CARLA,
+    DORA,
+    EPOCH,
+    Owner,
+    at,
+    beginning,
+    customer,
+    refund,
+    sale,
+    voided,
+)
 from shuke.customer.v1 import events_pb2 as customer_events
 from shuke.event.v1 import event_pb2
 from shuke.options.v1 import options_pb2
@@ -194,6 +207,49 @@ def test_a_sale_dated_in_the_future_holds_when_its_time_comes(tiering: Tiering) 
     assert tiering.member(DORA).effective_class == ""
     tiering.running.clock.now = tomorrow
     assert tiering.member(DORA).effective_class == "NEW"
+
+
+@pytest.mark.requirement("T-01", "X-08", "T-20")
+def test_the_first_class_follows_a_first_sale_that_is_lost(tiering: Tiering) -> None:
+    """It begins with the next sale, and never where none remains; each step is a movement, and is told."""
+    tiering.activate()
+    first, second = sale(ANNA, JANUARY, 10_00), sale(ANNA, FEBRUARY, 20_00)
+    tiering.tell(first, second)
+    tiering.told()
+    tiering.tell(voided(first, beginning(FEBRUARY, FEBRUARY)))
+    member = tiering.member(ANNA)
+    assert (member.effective_class, wire.instant(member.since_time)) == ("NEW", at(FEBRUARY))
+    tiering.tell(refund(ANNA, MARCH, 1_00), voided(second, beginning(MARCH)))
+    member = tiering.member(ANNA)
+    assert (member.effective_class, member.HasField("since_time")) == ("", False)
+    told = [(one.cause, one.from_class, one.to_class) for one in tiering.told()]  # type: ignore[attr-defined]
+    assert told == [(pb.Movement.CORRECTION, "", "NEW"), (pb.Movement.CORRECTION, "NEW", "")]
+    moved = [(one.to_class, wire.instant(one.effective_time)) for one in tiering.history(ANNA)]
+    assert moved == [("", at(FEBRUARY)), ("NEW", at(FEBRUARY)), ("NEW", at(JANUARY))]
+    tiering.tell(sale(ANNA, MARCH, 5_00))
+    assert tiering.history(ANNA)[0].cause == pb.Movement.FIRST_PURCHASE
+    assert tiering.member(ANNA).effective_class == "NEW"
+
+
+def test_a_customer_of_whom_nothing_remains_is_none(tiering: Tiering) -> None:
+    """No place, no part in the denominator, and the class that a run gave is gone with the next run."""
+    tiering.activate()
+    lost = sale(ANNA, JANUARY, 600_00)
+    tiering.tell(lost, sale(BERT, JANUARY, 600_00))
+    tiering.evaluate(date(2011, 3, 31))
+    tiering.tell(voided(lost, beginning()))
+    assert refused(lambda: tiering.member(ANNA)).reason == "MEMBERSHIP_NOT_FOUND"
+    tiering.told()
+    evaluation = tiering.evaluate(date(2011, 4, 30))
+    assert (evaluation.denominator, evaluation.none_count) == (1, 0)
+    request = pb.ListMovementsRequest(parent=evaluation.name)
+    [moved] = tiering.running.call(EVALUATIONS, "ListMovements", request).movements
+    assert (moved.customer, moved.from_class, moved.to_class) == (f"customers/{ANNA}", "REGULAR", "")
+    [told] = [one for one in tiering.told() if isinstance(one, events_pb2.MembershipChanged) and not one.to_class]
+    assert (told.customer, told.from_class) == (f"customers/{ANNA}", "REGULAR")
+    assert not tiering.running.call(
+        EVALUATIONS, "ListMovements", pb.ListMovementsRequest(parent=tiering.evaluate(date(2011, 5, 31)).name)
+    ).movements
 
 
 @contextmanager

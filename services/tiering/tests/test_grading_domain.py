@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.tiering.grading.domain import Metrics, Progress, earned, graded, next_class, progress
-from services.tiering.policies.domain import Condition, Demotion, Ladder, LadderClass, Metric
+from services.tiering.policies.domain import Condition, Demotion, Ladder, LadderClass, Metric, grace_days
 from services.tiering.tests.ladders import AS_OF, GOLD, LOYALTY, METRICS, NEW, current_classes, ladders, spent
 
 KEEPS = replace(LOYALTY, demotion=Demotion.NONE)
@@ -129,10 +129,12 @@ def test_each_metric_reads_its_own_figure(metric: Metric, expected: int) -> None
     assert earned(harder, metrics, AS_OF) is None
 
 
-def climbed_and_fallen(ladder: Ladder, metrics: Metrics, as_of: date, current: str | None) -> str | None:
+def climbed_and_fallen(
+    ladder: Ladder, metrics: Metrics, as_of: date, current: str | None, before: dict[date, Metrics]
+) -> str | None:
     """Grade as a person would: climb from the ground while the next step lets in, then fall from the step held."""
 
-    def reaches(conditions: tuple[Condition, ...]) -> bool:
+    def reaches(conditions: tuple[Condition, ...], metrics: Metrics = metrics, as_of: date = as_of) -> bool:
         figures = {
             Metric.NET_SPEND: metrics.net_spend,
             Metric.PROFIT: metrics.profit,
@@ -140,18 +142,25 @@ def climbed_and_fallen(ladder: Ladder, metrics: Metrics, as_of: date, current: s
             Metric.ACTIVE_DAYS: metrics.active_days,
             Metric.TENURE_DAYS: (as_of - (metrics.first_date or as_of)).days,
         }
-        return all(figures[condition.metric] >= condition.at_least for condition in conditions)
+        return metrics.first_date is not None and all(
+            figures[condition.metric] >= condition.at_least for condition in conditions
+        )
+
+    def stays(step: LadderClass) -> bool:
+        return any(
+            reaches(conditions, figures, day)
+            for day, figures in {as_of: metrics, **before}.items()
+            for conditions in (step.keep or step.entry, step.entry)
+        )
 
     steps: list[LadderClass | None] = [None, *ladder.classes]
     keys = [step.class_key if step else None for step in steps]
     held = keys.index(current) if current in keys else 0
-    if metrics.first_date is None:
-        return keys[held] if ladder.demotion is Demotion.NONE else None
     climbed = 0
     while climbed + 1 < len(steps) and (above := steps[climbed + 1]) and reaches(above.entry):
         climbed += 1
-    if ladder.demotion is Demotion.AT_EVALUATION:
-        while held > climbed and (step := steps[held]) and not reaches(step.keep or step.entry):
+    if ladder.demotion is not Demotion.NONE:
+        while held > climbed and (step := steps[held]) and not stays(step):
             held -= 1
     return keys[max(climbed, held)]
 
@@ -163,14 +172,36 @@ def cases(draw: st.DrawFn) -> tuple[Ladder, Metrics, str | None]:
     return ladder, draw(METRICS), draw(current_classes(ladder))
 
 
-@given(case=cases())
-def test_grading_equals_climbing_and_falling(case: tuple[Ladder, Metrics, str | None]) -> None:
+@pytest.mark.requirement("X-06")
+@given(case=cases(), earlier=st.lists(METRICS, min_size=3, max_size=3))
+def test_grading_equals_climbing_and_falling(case: tuple[Ladder, Metrics, str | None], earlier: list[Metrics]) -> None:
     """The rule in one line and the slow walk over the steps agree for every ladder that passed its check."""
     ladder, metrics, current = case
-    assert graded(ladder, metrics, AS_OF, current) == climbed_and_fallen(ladder, metrics, AS_OF, current)
+    before = dict(zip(grace_days(ladder, AS_OF), earlier, strict=False))
+    after = graded(ladder, metrics, AS_OF, current, before)
+    assert after == climbed_and_fallen(ladder, metrics, AS_OF, current, before)
     assert earned(ladder, metrics, AS_OF) == climbed_and_fallen(
-        replace(ladder, demotion=Demotion.AT_EVALUATION), metrics, AS_OF, None
+        replace(ladder, demotion=Demotion.AT_EVALUATION), metrics, AS_OF, None, {}
     )
+
+
+@pytest.mark.requirement("X-06")
+@pytest.mark.parametrize(
+    ("ends", "now", "expected"),
+    [
+        ([5_000_00, 0], 600_00, "GOLD"),  # still earned at the end of last quarter
+        ([600_00, 5_000_00], 600_00, "GOLD"),  # the quarter before
+        ([600_00, 600_00], 600_00, "REGULAR"),
+        ([600_00, 2_000_00], 0, "SILVER"),  # a lower class has its own grace
+        ([20_000_00, 0], 600_00, "GOLD"),  # what was never held is not given
+        ([0, 0], 6_000_00, "GOLD"),
+    ],
+)
+def test_a_class_outlasts_its_conditions_by_the_quarters_of_grace(ends: list[int], now: int, expected: str) -> None:
+    """With two quarters of grace a Gold customer stays what the figures at the last two quarters' ends still gave."""
+    ladder = replace(LOYALTY, demotion=Demotion.AFTER_GRACE, grace_quarters=2)
+    before = {day: spent(net) for day, net in zip(grace_days(ladder, AS_OF), ends, strict=True)}
+    assert graded(ladder, spent(now), AS_OF, "GOLD", before) == expected
 
 
 @given(case=cases(), more=st.tuples(*[st.integers(0, 50)] * 5))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from chassis.errors import Problems
 from services.tiering.policies.domain import (
     Condition,
+    Demotion,
     Ladder,
     LadderClass,
     Metric,
@@ -17,6 +18,7 @@ from services.tiering.policies.domain import (
     Weights,
     Window,
     check,
+    grace_days,
     window_start,
 )
 from services.tiering.tests.ladders import DIAMOND, GOLD, LOYALTY, NEW, REGULAR, SILVER, ladders
@@ -86,6 +88,24 @@ def test_a_rolling_window_needs_its_months() -> None:
     rolling = replace(LOYALTY, window=Window.ROLLING)
     assert found(rolling) == [("ladder.rolling_months", "POLICY_INCOMPLETE")]
     assert found(replace(rolling, rolling_months=12)) == []
+
+
+@pytest.mark.requirement("X-06")
+def test_grace_needs_its_quarters() -> None:
+    """How long a class outlasts its conditions has no default; the other ways of losing one need none."""
+    grace = replace(LOYALTY, demotion=Demotion.AFTER_GRACE)
+    assert found(grace) == [("ladder.grace_quarters", "POLICY_INCOMPLETE")]
+    assert found(replace(grace, grace_quarters=2)) == []
+
+
+@pytest.mark.requirement("X-06")
+@pytest.mark.parametrize("as_of", [date(2011, 4, 1), date(2011, 5, 17), date(2011, 6, 30)])
+def test_grace_looks_back_to_the_ends_of_quarters(as_of: date) -> None:
+    """On every day of a quarter the same quarters before it count, also over the year's end; without grace none do."""
+    grace = replace(LOYALTY, demotion=Demotion.AFTER_GRACE, grace_quarters=3)
+    assert grace_days(grace, as_of) == (date(2011, 3, 31), date(2010, 12, 31), date(2010, 9, 30))
+    assert grace_days(replace(grace, demotion=Demotion.AT_EVALUATION), as_of) == ()
+    assert grace_days(grace, date(1, 5, 1)) == (date(1, 3, 31),)
 
 
 @pytest.mark.requirement("X-05")

@@ -73,12 +73,22 @@ def test_classes_end_at_their_share_rounded_half_up(population: int, last_places
     assert cuts(VALUE, population) == tuple(zip("ABCD", last_places, strict=True))
 
 
-@pytest.mark.requirement("T-24", "T-25", "T-26", "T-27", "T-28", "T-29")
+@pytest.mark.requirement("T-24", "T-25", "T-26", "T-27", "T-28")
 def test_a_fifth_of_the_customers_are_the_important_ones() -> None:
     """Of a hundred customers those who bring most are A, the next B, and together they are twenty."""
     order = places(VALUE, {f"{number:03}": bought(number, number, number) for number in range(100)})
     assert [one.class_key for one in order] == [*"A" * 5, *"B" * 15, *"C" * 50, *"D" * 30]
     assert [one.customer for one in order] == [f"{99 - number:03}" for number in range(100)]
+
+
+@pytest.mark.requirement("T-29")
+def test_those_who_bring_most_of_the_profit_are_the_important_ones() -> None:
+    """Where a fifth of the customers bring four fifths of the profit, that fifth is A and B."""
+    profits = {f"{number:03}": 400 if number % 5 == 0 else 25 for number in range(100)}
+    order = places(VALUE, {name: bought(4 * profit, profit, 1) for name, profit in profits.items()})
+    important = [one for one in order if one.class_key in ("A", "B")]
+    assert {one.customer for one in important} == {name for name, profit in profits.items() if profit == 400}
+    assert 100 * sum(one.profit for one in important) == 80 * sum(profits.values())
 
 
 CUSTOMERS = st.dictionaries(st.sampled_from("abcdefghijkl"), METRICS, max_size=12)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import groupby
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.database import Database
@@ -38,7 +38,7 @@ def reached(order: list[Place]) -> list[ClassRange]:
 
 
 @pytest.mark.requirement("T-22", "T-23", "T-28", "X-04", "X-29")
-@examples
+@settings(examples, max_examples=40)
 @given(
     score=scores(),
     entries=st.lists(ENTRIES, max_size=14),

@@ -19,7 +19,7 @@ from services.tiering.grading.domain import graded
 from services.tiering.memberships import repository as memberships
 from services.tiering.memberships.domain import Cause, Movement, deciding, on_sale
 from services.tiering.memberships.tables import MEMBERS, MOVEMENTS
-from services.tiering.policies.domain import Condition, Demotion, Ladder, Metric
+from services.tiering.policies.domain import Condition, Demotion, Ladder, Metric, grace_days
 from services.tiering.spend import repository as spend
 from services.tiering.spend.domain import Entry
 from services.tiering.spend.tables import SPENDERS
@@ -55,10 +55,11 @@ def test_sql_grades_as_the_rule_does(
         memberships.add(tx, moves)
         rows = tx.execute(grading.grades(ladder, AS_OF, memberships.held("s", moment))).all()
         single = {who: grading.metrics(tx, who, ladder, AS_OF) for who in EVERYBODY}
-    expected = {
-        who: (current.get(who), graded(ladder, figures_of(ladder, entries, who), AS_OF, current.get(who)))
-        for who in {entry.customer for entry in entries if entry.business_date <= AS_OF}
-    }
+    expected = {}
+    for who in {entry.customer for entry in entries if entry.business_date <= AS_OF}:
+        before = {day: figures_of(ladder, entries, who, day) for day in grace_days(ladder, AS_OF)}
+        held = current.get(who)
+        expected[who] = (held, graded(ladder, figures_of(ladder, entries, who), AS_OF, held, before))
     assert {row.customer_id: (row.from_class, row.to_class) for row in rows} == expected
     assert len(rows) == len(expected)
     known = {entry.customer for entry in entries}

@@ -236,6 +236,11 @@ class LadderPolicy(_message.Message):
         """A class once reached is kept."""
         AT_EVALUATION: LadderPolicy._Demotion.ValueType  # 2
         """At the next evaluation."""
+        AFTER_GRACE: LadderPolicy._Demotion.ValueType  # 3
+        """After some quarters of grace: a class held, or one below it, is kept while its conditions for entering or keeping held at the end
+        of one of the last grace_quarters calendar quarters before the quarter that is graded. The figures of those days are taken as
+        they are known now, and by the policy that grades.
+        """
 
     class Demotion(_Demotion, metaclass=_DemotionEnumTypeWrapper):
         """Demotion says when a customer who no longer earns a class loses it."""
@@ -246,6 +251,11 @@ class LadderPolicy(_message.Message):
     """A class once reached is kept."""
     AT_EVALUATION: LadderPolicy.Demotion.ValueType  # 2
     """At the next evaluation."""
+    AFTER_GRACE: LadderPolicy.Demotion.ValueType  # 3
+    """After some quarters of grace: a class held, or one below it, is kept while its conditions for entering or keeping held at the end
+    of one of the last grace_quarters calendar quarters before the quarter that is graded. The figures of those days are taken as
+    they are known now, and by the policy that grades.
+    """
 
     class _RefundCountsAt:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -299,6 +309,7 @@ class LadderPolicy(_message.Message):
     DEMOTION_FIELD_NUMBER: _builtins.int
     REFUND_COUNTS_AT_FIELD_NUMBER: _builtins.int
     ON_REFUND_FIELD_NUMBER: _builtins.int
+    GRACE_QUARTERS_FIELD_NUMBER: _builtins.int
     window: Global___LadderPolicy.Window.ValueType
     """Window over which metrics are taken."""
     rolling_months: _builtins.int
@@ -309,6 +320,8 @@ class LadderPolicy(_message.Message):
     """Refund counts at: the business date on which a refund counts."""
     on_refund: Global___LadderPolicy.OnRefund.ValueType
     """On refund: when a refund may cost a class."""
+    grace_quarters: _builtins.int
+    """Grace quarters, 1 to 8, with demotion AFTER_GRACE only."""
     @_builtins.property
     def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___LadderClass]:
         """Classes, the lowest first; 1 to 20."""
@@ -322,10 +335,11 @@ class LadderPolicy(_message.Message):
         demotion: Global___LadderPolicy.Demotion.ValueType = ...,
         refund_counts_at: Global___LadderPolicy.RefundCountsAt.ValueType = ...,
         on_refund: Global___LadderPolicy.OnRefund.ValueType = ...,
+        grace_quarters: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "demotion", b"demotion", "on_refund", b"on_refund", "refund_counts_at", b"refund_counts_at", "rolling_months", b"rolling_months", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "demotion", b"demotion", "grace_quarters", b"grace_quarters", "on_refund", b"on_refund", "refund_counts_at", b"refund_counts_at", "rolling_months", b"rolling_months", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

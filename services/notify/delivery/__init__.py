@@ -1,0 +1,1 @@
+"""Delivery: whom a message may reach and how, and what an attempt to hand it over came to."""

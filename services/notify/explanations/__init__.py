@@ -1,0 +1,1 @@
+"""Explanations: why a message stands where it stands, in sentences."""

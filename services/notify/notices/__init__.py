@@ -1,0 +1,1 @@
+"""Notices: what a grade result of tiering tells a customer."""

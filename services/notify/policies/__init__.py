@@ -1,0 +1,1 @@
+"""Policies: what the chain decides on for notices, in versions that are approved."""

@@ -1,0 +1,1 @@
+"""Rules: which occasion is told to customers, with which template and over which channels."""
