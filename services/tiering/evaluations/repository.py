@@ -26,17 +26,17 @@ MOVEMENT = [MOVES.c[column.name] for column in MOVEMENTS.c]
 @contextmanager
 def workspace(tx: Tx) -> Iterator[None]:
     """Make the tables that a run works on, within its transaction; a rollback takes them away too."""
-    if tx.dialect.name == "postgresql":
-        # A run may take longer than a call, and sorts and joins everybody at once.
-        tx.execute(sa.text("SET LOCAL statement_timeout = 0"))
-        tx.execute(sa.text("SET LOCAL work_mem = '64MB'"))
     WORK.create_all(tx, checkfirst=False)
     yield
     WORK.drop_all(tx, checkfirst=False)
 
 
 def hold_cursors(tx: Tx, source: str) -> dict[int, int]:
-    """Read how far a source's events are in, and keep it so until the transaction ends."""
+    """Read how far a source's events are in, and keep it so until the transaction ends, however long that takes."""
+    if tx.dialect.name == "postgresql":
+        # What holds events up is about everybody: it may take longer than a call, and sorts and joins them all at once.
+        tx.execute(sa.text("SET LOCAL statement_timeout = 0"))
+        tx.execute(sa.text("SET LOCAL work_mem = '64MB'"))
     query = sa.select(CURSORS).where(CURSORS.c.source == source).order_by(CURSORS.c.partition).with_for_update()
     return {row.partition: row.position for row in tx.execute(query)}
 
