@@ -18,7 +18,8 @@ import httpx2
 from rich.console import Console
 
 from cli.api import Api, ApiError
-from cli.demo import CHAIN, Demo, DemoError
+from cli.demo import DemoError, playing
+from cli.mail import MailError
 from cli.online_retail import plan
 from cli.progress import Bar
 from cli.replay import receipts_in, replay
@@ -37,7 +38,7 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except (SuiteError, ApiError, DemoError, httpx2.HTTPError, OSError) as error:
+        except (SuiteError, MailError, ApiError, DemoError, httpx2.HTTPError, OSError) as error:
             raise click.ClickException(str(error)) from error
 
     return run
@@ -77,14 +78,9 @@ def demo() -> None:
     if home.exists() and any(home.iterdir()):
         raise click.ClickException(f"{home} is not empty; name a new folder in SHUKE_HOME")
     console = Console()
-    suite = Suite(home, os.environ, chain=CHAIN, free_ports=True)
-    try:
-        suite.start()
-        console.print(f"suite on {home}, gateway at {suite.url}", highlight=False)
-        with closing(Api(suite.url)) as api:
-            Demo(suite, api, console).run()
-    finally:
-        suite.stop()
+    with playing(home, console) as played:
+        console.print(f"suite on {home}, gateway at {played.suite.url}", highlight=False)
+        played.run()
 
 
 @shuke.group(name="import")

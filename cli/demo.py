@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,29 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cli import demo_notices, demo_value
 from cli.api import Api
+from cli.mail import MailServer
 from cli.online_retail import Plan, plan
 from cli.online_retail_file import FILE
 from cli.progress import Bar
 from cli.replay import IN_FLIGHT, NANOS_PER_PENNY, PENCE, Outcome, receipts_in, replay
-from cli.suite import Suite
+from cli.suite import Suite, free_port
 
+# The chain's zone and money, and that nobody is written to without having agreed.
+SETTINGS = {"SHUKE_CUSTOMER_SERVICE_OPT_IN": "true"}
 CHAIN = {"SHUKE_CHAIN_ZONE": "Europe/London", "SHUKE_CHAIN_CURRENCY": "GBP", "SHUKE_CHAIN_REGION": "GB"}
 EXAMPLES = Path(__file__).parent / "example_policies"
-# The example policies that the demo puts in force: the API and the key of each, in this order.
-POLICIES = (("customer", "notice"), ("tiering", "loyalty"))
-SCHEME = "loyalty"
+# The example policies that the demo puts in force, in this order: the API, the key and the file of each.
+POLICIES = (
+    ("customer", "notice", "notice"),
+    ("tiering", "loyalty", "loyalty"),
+    ("tiering", "value", "value"),
+    ("tiering", "benefits", "benefits"),
+    ("notify", "loyalty", "tier_notice_rule"),
+)
+TEMPLATE = "tier-notice"
+SCHEME, VALUE_SCHEME = "loyalty", "value"
 DATES = (dt.date(2011, 3, 31), dt.date(2011, 6, 30), dt.date(2011, 9, 30), dt.date(2011, 12, 9))
 # The people of the demo: staff code and role of whoever takes a step of the approval.
 PEOPLE = {
@@ -45,6 +57,7 @@ class Demo:
     """One run of the demonstration on a running suite."""
 
     suite: Suite
+    mail: MailServer
     api: Api
     console: Console
     result: dict[str, Any] = field(default_factory=dict)
@@ -55,18 +68,22 @@ class Demo:
         with self._timed("plan"):
             retail = plan(FILE)
         with self._timed("keys"):
-            people, tills = self._keys(retail)
+            people, tills = self.keys(retail)
         with self._timed("policies"):
-            self._policies(people)
+            self.policies(people)
         with self._timed("replay"):
             outcome = self._replay(retail, tills)
         with self._timed("net"):
             self._net(outcome, people["manager"])
         with self._timed("evaluations"):
             self._evaluate(people["approver"])
+        with self._timed("value"):
+            self._value(outcome, people["approver"])
+        with self._timed("notices"):
+            self._notices(people["approver"])
         self._write()
 
-    def _keys(self, retail: Plan) -> tuple[dict[str, str], dict[str, str]]:
+    def keys(self, retail: Plan) -> tuple[dict[str, str], dict[str, str]]:
         """Step 1: make keys for the people and for the till of each store."""
         self.console.rule("1 keys")
 
@@ -88,18 +105,29 @@ class Demo:
         self.console.print(f"{len(people)} staff keys, {len(tills)} till keys, one for each store")
         return people, tills
 
-    def _policies(self, people: dict[str, str]) -> None:
-        """Step 2: draft, submit, review, approve and activate the example policies, each step by its own person."""
+    def policies(self, people: dict[str, str], told_from: dt.date = DATES[-1]) -> None:
+        """Step 2: write, submit, review, approve and activate the examples, each step by its own person.
+
+        Customers are told what gradings give from a day on: that of the last one.
+        """
         self.console.rule("2 policies")
+        template = json.loads((EXAMPLES / "tier_notice_template.json").read_text())
+        drafted = self.api.post("/v1/templates", {"code": TEMPLATE, "template": template}, people["author"])
+        # An approved template is in force.
+        self._approve(f"/v1/{drafted['name']}", STEPS[:-1], people)
         self.result["policies"] = {}
-        for api, key in POLICIES:
-            policy = json.loads((EXAMPLES / f"{key}.json").read_text())
+        for api, key, file in POLICIES:
+            policy = json.loads((EXAMPLES / f"{file}.json").read_text())
+            if api == "notify":
+                policy["effectiveDate"] = date_of(told_from)
             drafted = self.api.post(f"/v1/{api}/policies/{key}/versions", {"policy": policy}, people["author"])
-            path = f"/v1/{api}/{drafted['name']}"
-            for verb, who in STEPS:
-                stepped = self.api.post(f"{path}:{verb}", {}, people[who])
-            self.console.print(f"{stepped['name']} is {stepped['state']}: an example, not a recommendation")
-            self.result["policies"][key] = stepped["name"]
+            self._approve(f"/v1/{api}/{drafted['name']}", STEPS, people)
+            self.result["policies"][file] = drafted["name"]
+
+    def _approve(self, path: str, steps: tuple[tuple[str, str], ...], people: dict[str, str]) -> None:
+        for verb, who in steps:
+            stepped = self.api.post(f"{path}:{verb}", {}, people[who])
+        self.console.print(f"{path.removeprefix('/v1/')} is {stepped['state']}: an example, not a recommendation")
 
     def _replay(self, retail: Plan, tills: dict[str, str]) -> Outcome:
         """Step 3: replay the file."""
@@ -135,15 +163,36 @@ class Demo:
     def _evaluate(self, token: str) -> None:
         """Step 4: grade all customers at four dates."""
         self.console.rule("4 tiers")
-        self.result["runs"] = [self._run(day, token) for day in DATES]
+        self.result["runs"] = [run_figures(day, self.grade(SCHEME, day, token)) for day in DATES]
         show_runs(self.console, self.result["runs"])
 
-    def _run(self, day: dt.date, token: str) -> dict[str, Any]:
-        as_of = {"year": day.year, "month": day.month, "day": day.day}
-        started = self.api.post("/v1/evaluations:run", {"scheme": f"schemes/{SCHEME}", "asOf": as_of}, token)
-        with Bar(self.console, f"as of {day}", None) as bar:
-            evaluation = self.api.wait(started, token, bar.follow)
-        return run_figures(day, evaluation)
+    def grade(self, scheme: str, day: dt.date, token: str) -> dict[str, Any]:
+        """Run an evaluation to its end; answer it."""
+        started = self.api.post("/v1/evaluations:run", {"scheme": f"schemes/{scheme}", "asOf": date_of(day)}, token)
+        with Bar(self.console, f"{scheme} as of {day}", None) as bar:
+            evaluation: dict[str, Any] = self.api.wait(started, token, bar.follow)
+        return evaluation
+
+    def _value(self, outcome: Outcome, token: str) -> None:
+        """Step 5: grade by value, and show who moved and how much few customers bring."""
+        self.console.rule("5 value")
+        numbers = {name: number for number, name in outcome.customers.items()}
+        first, last = DATES[-2] + dt.timedelta(days=1), DATES[-1]
+        self.result["value"] = {
+            "score": demo_value.grade(self.grade(VALUE_SCHEME, last, token)),
+            "matrix": demo_value.matrix(self.api, token, SCHEME, first, last),
+            "concentration": demo_value.concentration(self.api, token, last, numbers),
+        }
+        demo_value.show(self.console, self.result["value"])
+
+    def _notices(self, token: str) -> None:
+        """Step 6: see every customer with a class told, as far as the customer allows it."""
+        self.console.rule("6 notices")
+        told = sum(self.result["runs"][-1]["ladder"].values())
+        states = demo_notices.settle(self.api, token, self.console, told)
+        letters = list(self.mail.messages())
+        self.result["notices"] = {"states": states, "arrived": len(letters)}
+        demo_notices.show(self.console, states, letters)
 
     def _write(self) -> None:
         self.result["seconds"] = {name: round(took, 1) for name, took in self.seconds.items()}
@@ -156,6 +205,26 @@ class Demo:
         started = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - started
+
+
+@contextmanager
+def playing(home: Path, console: Console, environ: Mapping[str, str] = os.environ) -> Iterator[Demo]:
+    """Run a suite on a new folder, on free ports, with a mail server beside it, and stop both in the end."""
+    mail = MailServer(home / "mail", free_port())
+    suite = Suite(home, {**SETTINGS, **environ, **mail.settings}, chain=CHAIN, free_ports=True)
+    try:
+        suite.start()
+        mail.start()
+        with closing(Api(suite.url)) as api:
+            yield Demo(suite, mail, api, console)
+    finally:
+        suite.stop()
+        mail.stop()
+
+
+def date_of(day: dt.date) -> dict[str, int]:
+    """Write a day as JSON has it."""
+    return {"year": day.year, "month": day.month, "day": day.day}
 
 
 class DemoError(Exception):

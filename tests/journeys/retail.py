@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import lzma
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
-
-from cli.api import Api
-from cli.demo import CHAIN, Demo
+from cli.demo import SCHEME, Demo, run_figures
 from cli.online_retail import Plan, Refund, Sale, plan
 from cli.online_retail_file import FILE
-from cli.suite import Suite
+from cli.replay import Outcome
 
 LAST_DAY = dt.date(2010, 12, 5)
 # The bounds of the example policy, in pence; nobody has ninety days of loyalty in the first week.
@@ -66,13 +62,16 @@ def ladder(retail: Plan) -> dict[str, int]:
     return dict(classes)
 
 
-@contextmanager
-def running_suite(home: Path) -> Iterator[Demo]:
-    """Run the suite in processes of its own, on free ports, for one test; ended by its own stop."""
-    suite = Suite(home, os.environ, chain=CHAIN, free_ports=True)
-    try:
-        suite.start()
-        with closing(Api(suite.url)) as api:
-            yield Demo(suite, api, Console(quiet=True))
-    finally:
-        suite.stop()
+def as_of(demo: Demo, token: str) -> dict[str, Any]:
+    """Grade everybody at the end of the slice; answer the figures."""
+    figures = run_figures(LAST_DAY, demo.grade(SCHEME, LAST_DAY, token))
+    return {name: figures[name] for name in ("denominator", "ladder", "none")}
+
+
+def spent(demo: Demo, outcome: Outcome, token: str) -> dict[str, int]:
+    """Ask the ledger for each customer's net, in pence."""
+    found = {}
+    for reference, name in outcome.customers.items():
+        net = demo.api.get(f"/v1/{name}:spendSummary", token)["net"]
+        found[reference] = int(net["units"]) * 100 + net["nanos"] // 10_000_000
+    return found

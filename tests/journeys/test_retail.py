@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
+from rich.console import Console
 
-from cli.demo import Demo
+from cli.demo import playing
 from cli.online_retail import Plan
-from cli.replay import Outcome, receipts_in, replay
-from cli.suite import PARTS, Suite, free_port
-from tests.journeys.retail import LAST_DAY, ladder, nets, running_suite, slice_of
+from cli.replay import receipts_in, replay
+from cli.suite import PARTS, free_port
+from tests.journeys.retail import as_of, ladder, nets, slice_of, spent
 
-KILLED = ("customer", "tiering")
-KILLS = 6
+QUIET = Console(quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -29,28 +26,13 @@ def retail(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return slice_of(tmp_path_factory.mktemp("retail"))
 
 
-def as_of(demo: Demo, token: str) -> dict[str, Any]:
-    """Grade everybody at the end of the slice; answer the figures."""
-    figures = demo._run(LAST_DAY, token)
-    return {name: figures[name] for name in ("denominator", "ladder", "none")}
-
-
-def spent(demo: Demo, outcome: Outcome, token: str) -> dict[str, int]:
-    """Ask the ledger for each customer's net, in pence."""
-    found = {}
-    for reference, name in outcome.customers.items():
-        net = demo.api.get(f"/v1/{name}:spendSummary", token)["net"]
-        found[reference] = int(net["units"]) * 100 + net["nanos"] // 10_000_000
-    return found
-
-
 @pytest.mark.requirement("C-23", "T-01", "T-02", "T-03", "T-04", "T-13")
 @pytest.mark.timeout(300)
 def test_purchases_become_tiers_and_a_second_import_changes_nothing(tmp_path: Path, retail: Plan) -> None:
     """The suite arrives at the sums and classes that the file gives, and stays there when all is sent again."""
-    with running_suite(tmp_path / "home") as demo:
-        people, tills = demo._keys(retail)
-        demo._policies(people)
+    with playing(tmp_path / "home", QUIET) as demo:
+        people, tills = demo.keys(retail)
+        demo.policies(people)
         notice = demo.result["policies"]["notice"]
         first = replay(demo.api, retail, tills.__getitem__, lambda _: None, notice)
         assert first.errors == []
@@ -68,43 +50,6 @@ def test_purchases_become_tiers_and_a_second_import_changes_nothing(tmp_path: Pa
         assert again.counts["purchases_recorded"] + again.counts["refunds_recorded"] + again.counts["enrolled"] == 0
         assert spent(demo, again, people["manager"]) == nets(retail)
         assert as_of(demo, people["approver"]) == graded
-
-
-@pytest.mark.timeout(300)
-def test_processes_that_are_killed_lose_nothing_and_double_nothing(tmp_path: Path, retail: Plan) -> None:
-    """Customer and tiering are ended with -9 in the middle, again and again; every sum and class is exact."""
-    chance = random.Random(20101201)
-    batches = 0
-    total = sum(bool(each.sales) + bool(each.refunds) for day in retail.days for each in day.stores)
-    due = sorted(chance.sample(range(1, total), KILLS))
-    lock = threading.Lock()
-
-    with running_suite(tmp_path / "home") as demo:
-        people, tills = demo._keys(retail)
-        demo._policies(people)
-
-        def sent(_number: int) -> None:
-            nonlocal batches
-            with lock:
-                batches += 1
-                if due and batches >= due[0]:
-                    due.pop(0)
-                    kill(demo.suite, chance.choice(KILLED))
-
-        outcome = replay(demo.api, retail, tills.__getitem__, sent)
-        assert due == []
-        assert outcome.errors == []
-        assert spent(demo, outcome, people["manager"]) == nets(retail)
-        graded = as_of(demo, people["approver"])
-        assert graded["ladder"] == ladder(retail)
-        assert graded["denominator"] == len(nets(retail))
-
-
-def kill(suite: Suite, name: str) -> None:
-    """End a process at once, and start it again beside what goes on."""
-    suite.processes[name].kill()
-    suite.processes[name].wait()
-    suite.restart(name)
 
 
 @pytest.mark.timeout(120)
