@@ -6,6 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from chassis.database import Database
+from chassis.operations import Operations
+from chassis.paging import Pager
+from chassis.tests import operating
 from tests.databases import MakeDatabase
 
 
@@ -14,3 +17,10 @@ def database(request: pytest.FixtureRequest, make_database: MakeDatabase) -> Dat
     """Make a database, on each engine in turn, with the tables that the test's module names in `TABLES`."""
     tables: sa.MetaData = getattr(request.module, "TABLES", sa.MetaData())
     return make_database(lambda new: tables.create_all(new.writer), request.module.__name__)
+
+
+@pytest.fixture
+def operations(make_database: MakeDatabase) -> Operations:
+    """Make the operations of one service, on each engine in turn."""
+    database = make_database(lambda new: operating.TABLES.create_all(new.writer), operating.__name__)
+    return Operations("tiny", database, operating.TABLE, Pager(bytes(32)))

@@ -57,6 +57,19 @@ def test_a_class_has_what_it_adds_and_all_of_the_classes_below(class_key: str, e
     assert codes(EXAMPLE, {"loyalty": class_key}, {"loyalty": LOYALTY}) == expected
 
 
+@pytest.mark.requirement("T-12")
+def test_points_are_for_regular_customers_and_those_above() -> None:
+    """In the example a customer collects points from REGULAR on; what they add up to is for a points ledger to say."""
+    collecting = [
+        step.class_key
+        for step in LOYALTY.classes
+        if "POINTS" in codes(EXAMPLE, {"loyalty": step.class_key}, {"loyalty": LOYALTY})
+    ]
+    assert collecting == ["REGULAR", "SILVER", "GOLD", "DIAMOND"]
+    [points] = [one for one in EXAMPLE.benefits if one.code == "POINTS"]
+    assert (points.kind, points.percent > 0) == (Kind.POINTS_RATE, True)
+
+
 @pytest.mark.requirement("T-06", "X-09")
 def test_the_first_purchase_has_its_benefits_before_any_class() -> None:
     """Who has not bought yet is entitled to them alone, once, and sees that they come from NEW."""
