@@ -60,11 +60,10 @@ def test_a_class_has_what_it_adds_and_all_of_the_classes_below(class_key: str, e
 @pytest.mark.requirement("T-12")
 def test_points_are_for_regular_customers_and_those_above() -> None:
     """In the example a customer collects points from REGULAR on; what they add up to is for a points ledger to say."""
-    collecting = [
-        step.class_key
-        for step in LOYALTY.classes
-        if "POINTS" in codes(EXAMPLE, {"loyalty": step.class_key}, {"loyalty": LOYALTY})
-    ]
+    held = {
+        step.class_key: codes(EXAMPLE, {"loyalty": step.class_key}, {"loyalty": LOYALTY}) for step in LOYALTY.classes
+    }
+    collecting = [class_key for class_key, benefits in held.items() if "POINTS" in benefits]
     assert collecting == ["REGULAR", "SILVER", "GOLD", "DIAMOND"]
     [points] = [one for one in EXAMPLE.benefits if one.code == "POINTS"]
     assert (points.kind, points.percent > 0) == (Kind.POINTS_RATE, True)
