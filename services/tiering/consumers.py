@@ -1,11 +1,12 @@
 """What tiering does when the customer service tells of a sale or a refund, or of a correction of one.
 
-It adds up what customers spend, and gives the class of the first purchase at once.
+It adds up what customers spend, gives the class of the first purchase at once, and takes back at once, where the policy
+says so, what a refund has undone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -20,10 +21,12 @@ from chassis.ids import NewId
 from chassis.settings import Chain
 from services.tiering.benefits.domain import display_names
 from services.tiering.benefits.repository import Catalogues
+from services.tiering.grading.domain import NOTHING, Metrics, graded
+from services.tiering.grading.repository import metrics
 from services.tiering.memberships import repository as memberships
 from services.tiering.memberships.convert import membership_changed
-from services.tiering.memberships.domain import Movement, on_sale
-from services.tiering.policies.domain import PolicyVersion, covering
+from services.tiering.memberships.domain import Movement, on_refund, on_sale
+from services.tiering.policies.domain import Ladder, OnRefund, PolicyVersion, covering, grace_days
 from services.tiering.policies.repository import Policies
 from services.tiering.spend import repository as spend
 from services.tiering.spend.domain import Entry, FirstSale, Loss, Spender
@@ -59,12 +62,21 @@ class CustomerEvents:
         }
 
     def __call__(self, tx: Tx, events: Sequence[event_pb2.Event], now: int, new_id: NewId) -> None:
-        """Add what the events tell of; the first class begins with the first purchase, or with none when it is lost."""
-        begun = spend.add(tx, [change for event in events for change in self._changes(event)])
-        for scheme, versions in self.policies.active(tx).items() if begun else ():
-            changes, told = self._first_classes(tx, scheme, versions, begun, now)
-            memberships.add(tx, changes)
-            self.log.add(tx, told, now, new_id)
+        """Add what the events tell of; the first class begins with the first purchase, or with none when it is lost.
+
+        Whoever has less in the end is graded anew where the policy reverses upgrades: events that come together are
+        weighed together.
+        """
+        read = [changes for event in events if (changes := self._changes(event))]
+        begun = spend.add(tx, [change for changes in read for change in changes])
+        losing = {changes[0].customer for changes in read if changes[0].takes_away}
+        for scheme, versions in self.policies.active(tx).items() if begun or losing else ():
+            for moved, told in (
+                self._first_classes(tx, scheme, versions, begun, now),
+                self._reversals(tx, covering(versions, day_of(now, self.zone)), losing, now),
+            ):
+                memberships.add(tx, moved)
+                self.log.add(tx, told, now, new_id)
 
     def _changes(self, event: event_pb2.Event) -> Sequence[Entry | Loss]:
         """Read what an event does to its customer's sums; nothing without a customer, and for events of other kinds."""
@@ -145,3 +157,26 @@ class CustomerEvents:
                     told_by = policy or newest
                     told.append(membership_changed(movement, told_by.rules, benefits[told_by.version]))
         return movements, told
+
+    def _reversals(
+        self, tx: Tx, policy: PolicyVersion | None, losing: Iterable[str], now: int
+    ) -> tuple[list[Movement], list[Change]]:
+        """Grade anew, as of today, who was graded before and has less now; tell of who falls. A few reads for each."""
+        match policy:
+            case PolicyVersion(rules=Ladder(on_refund=OnRefund.REVERSE_UPGRADE) as ladder):
+                scheme, today = policy.scheme, day_of(now, self.zone)
+            case _:
+                return [], []
+
+        def figures(customer: str, day: date) -> Metrics:
+            return metrics(tx, customer, ladder, day) or NOTHING
+
+        movements = []
+        for customer, standing in memberships.standings(tx, scheme, losing).items():
+            if standing.graded:
+                before = {day: figures(customer, day) for day in grace_days(ladder, today)}
+                then = graded(ladder, figures(customer, today), today, standing.class_key, before)
+                movement = on_refund(scheme, customer, standing, ladder, then, now)
+                movements += [movement] if movement else []
+        benefits = display_names(self.catalogues.in_force(tx, today).catalogue, scheme, ladder)
+        return movements, [membership_changed(movement, ladder, benefits) for movement in movements]

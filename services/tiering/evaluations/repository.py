@@ -14,7 +14,7 @@ from chassis.database import Tx
 from services.tiering.evaluations.domain import Evaluation, Figures, Outcome, Run
 from services.tiering.evaluations.tables import EVALUATIONS, GRADES, MOVES, WORK
 from services.tiering.memberships.domain import Cause, Movement
-from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN, STANDS
+from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN, STANDS, holds_since
 from services.tiering.scoring.domain import ClassRange
 from services.tiering.spend.tables import SPENDERS
 from services.tiering.tables import CURSORS
@@ -90,30 +90,33 @@ def class_ranges(tx: Tx) -> tuple[ClassRange, ...]:
 
 
 def find_moves(tx: Tx, run: Run, *, current: bool) -> None:
-    """Find who changed class; `current` says that this changes what holds at present.
+    """Find who changed class; `current` says that this changes what holds at present, refunds since then aside.
 
     Then those leave, too, who hold a class of a run though no entry of theirs counts any more: nobody else grades them.
     """
     time, grade, member = run.effective_time, GRADES.c, MEMBERS.c
-    moved = _move(run, time, grade.customer_id, grade.from_class, grade.to_class, current=current)
-    tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), moved.where(MOVED)))
+    holds = sa.and_(sa.literal(current), holds_since(time))
+    moved = _move(run, time, grade.customer_id, grade.from_class, grade.to_class, current=holds)
+    moved = moved.select_from(GRADES.outerjoin(MEMBERS, _membership(run))).where(MOVED)
+    tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), moved))
     if current:
-        left = _move(run, time, member.customer_id, member.class_key, sa.null(), current=True)
+        left = _move(run, time, member.customer_id, member.class_key, sa.null(), current=sa.true())
         left = left.select_from(MEMBERS.outerjoin(SPENDERS, SPENDERS.c.customer_id == member.customer_id))
         gone = (member.scheme == run.scheme, member.class_key.is_not(None), SPENDERS.c.customer_id.is_(None))
-        tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), left.where(*gone)))
+        tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), left.where(*gone, holds_since(time))))
 
 
 def find_moves_back(tx: Tx, run: Run, later: int, then: sa.Subquery) -> None:
     """Find who has to be put back, at the time of a later run, to the class held then.
 
-    `then` holds customer_id and to_class: the classes held at that time without this run. Whom the later run moved is
-    where it belongs; about all others it has said, by moving them not, that they stay what they were.
+    `then` holds customer_id and to_class: the classes held at that time without this run. Whom the later run moved, or
+    a refund before it, is where it belongs; about all others it has said, by moving them not, that they stay what they
+    were.
     """
     same = (MOVEMENTS.c.scheme == run.scheme, MOVEMENTS.c.customer_id == GRADES.c.customer_id)
-    of_run = (MOVEMENTS.c.effective_time == later, MOVEMENTS.c.evaluation_id != NO_RUN, STANDS)
-    moved_then = sa.exists().where(*same, *of_run)
-    back = _move(run, later, GRADES.c.customer_id, GRADES.c.to_class, then.c.to_class, current=False).select_from(
+    since = (MOVEMENTS.c.effective_time > run.effective_time, MOVEMENTS.c.effective_time <= later)
+    moved_then = sa.exists().where(*same, *since, MOVEMENTS.c.evaluation_id != NO_RUN, STANDS)
+    back = _move(run, later, GRADES.c.customer_id, GRADES.c.to_class, then.c.to_class, current=sa.false()).select_from(
         GRADES.outerjoin(then, then.c.customer_id == GRADES.c.customer_id)
     )
     query = back.where(MOVED, then.c.to_class.is_distinct_from(GRADES.c.to_class), ~moved_then)
@@ -127,7 +130,7 @@ def _move(
     from_class: sa.ColumnElement[Any],
     to_class: sa.ColumnElement[Any],
     *,
-    current: bool,
+    current: sa.ColumnElement[bool],
 ) -> sa.Select[Any]:
     return sa.select(
         sa.literal(run.scheme),
@@ -138,8 +141,12 @@ def _move(
         from_class,
         to_class,
         sa.literal(Cause.EVALUATION.value),
-        sa.literal(current),
+        current,
     )
+
+
+def _membership(run: Run) -> sa.ColumnElement[bool]:
+    return sa.and_(MEMBERS.c.scheme == run.scheme, MEMBERS.c.customer_id == GRADES.c.customer_id)
 
 
 def moves(run: Run | None, time: int | None = None) -> sa.Select[Any]:
@@ -154,13 +161,16 @@ def current_moves() -> sa.Select[Any]:
     return sa.select(*MOVEMENT).where(MOVES.c.current).order_by(MOVES.c.evaluation_id)
 
 
-def confirmed() -> sa.Select[Any]:
-    """Ask for customer_id and to_class of whoever keeps a class, those aside of whom a movement is told."""
+def confirmed(run: Run) -> sa.Select[Any]:
+    """Ask for customer_id and to_class of whoever keeps a class, those aside of whom a movement is told.
+
+    Whom a refund has graded since the run's day holds another class than the run found.
+    """
     told = sa.and_(MOVES.c.customer_id == GRADES.c.customer_id, MOVES.c.current)
     return (
         sa.select(GRADES.c.customer_id, GRADES.c.to_class)
-        .select_from(GRADES.outerjoin(MOVES, told))
-        .where(~MOVED, GRADES.c.to_class.is_not(None), MOVES.c.customer_id.is_(None))
+        .select_from(GRADES.outerjoin(MOVES, told).outerjoin(MEMBERS, _membership(run)))
+        .where(~MOVED, GRADES.c.to_class.is_not(None), MOVES.c.customer_id.is_(None), holds_since(run.effective_time))
     )
 
 
@@ -230,7 +240,7 @@ def find(tx: Tx, evaluation: str) -> Evaluation | None:
 
 
 def behind(tx: Tx, movement: Movement) -> Evaluation | None:
-    """Find the run that decided by a movement, None for a first purchase. By `ix_evaluations_scheme`.
+    """Find the run that decided by a movement, None for a first purchase or a refund. By `ix_evaluations_scheme`.
 
     It is the run that made the movement. One that only put the customer back decided nothing at that time: then it is
     the last run that did take effect there.

@@ -372,7 +372,7 @@ class EvaluationJob:
         """Tell whose class changed and, where the run is of the present, whose was confirmed; then of the run."""
         run = evaluation.run
         benefits = self._benefits(tx, run, rules, run.record_time)
-        moved, confirmed = repository.current_moves(), repository.confirmed()
+        moved, confirmed = repository.current_moves(), repository.confirmed(run)
         total = repository.count(tx, moved) + (repository.count(tx, confirmed) if current else 0)
 
         def changes() -> Changes:

@@ -38,12 +38,12 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What gave a customer its class: a run, or the first purchase."""
+    """What gave a customer its class: a run, a refund, or the first purchase."""
 
     movement: Movement
     policy: PolicyVersion | None  # None where none covers the day of the first purchase any more
     known_through: Mapping[int, int]  # by partition, how far the run had read
-    basis: Assessment | None  # of the day that the run graded; None for a first purchase
+    basis: Assessment | None  # of the day that the run or the refund graded; None for a first purchase
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Explanation:
 
     @property
     def differs(self) -> bool:
-        """Whether what is known now gives another class for the day that the run graded."""
+        """Whether what is known now gives another class for the day that was graded."""
         basis = self.decision.basis if self.decision else None
         return basis is not None and basis.class_key != self.effective_class
 

@@ -23,7 +23,7 @@ from services.tiering.grading import repository as grading
 from services.tiering.grading.domain import Metrics
 from services.tiering.memberships import repository as memberships
 from services.tiering.memberships.convert import member_name
-from services.tiering.memberships.domain import MembershipNotFound, Movement, deciding
+from services.tiering.memberships.domain import Cause, MembershipNotFound, Movement, deciding
 from services.tiering.policies.domain import Ladder, PolicyVersion, Score, grace_days
 from services.tiering.policies.repository import Policies
 from services.tiering.scoring import repository as scoring
@@ -41,7 +41,7 @@ class Explanations:
         self.clock = clock
 
     def ExplainMembership(self, request: pb.ExplainMembershipRequest, call: Call) -> pb.MembershipExplanation:
-        """Explain by the run or the first purchase that decides, and by the figures of today."""
+        """Explain by the run, the refund or the first purchase that decides, and by the figures of today."""
         scheme, customer = names.parts(request.name)
         now = self.clock()
         today = day_of(now, self.zone)
@@ -54,6 +54,11 @@ class Explanations:
         return explanation_to_proto(explanation, self.money, call.language)
 
     def _decision(self, tx: Tx, movement: Movement, first_date: date | None) -> Decision:
+        if movement.cause is Cause.REFUND:
+            day = day_of(movement.effective_time, self.zone)
+            policy = self.policies.find(tx, movement.scheme, day)
+            refunded = self._assess(tx, movement.customer, policy, day, movement.from_class) if policy else None
+            return Decision(movement, policy, {}, refunded)
         evaluation = evaluations.behind(tx, movement)
         if evaluation is None:
             policy = self.policies.find(tx, movement.scheme, first_date) if first_date else None

@@ -35,6 +35,10 @@ class Metrics:
                 return (as_of - self.first_date).days if self.first_date else 0
 
 
+# The figures of a customer of whom no entry is left.
+NOTHING = Metrics(net_spend=0, profit=0, purchase_count=0, active_days=0, first_date=None)
+
+
 def earned(ladder: Ladder, metrics: Metrics, as_of: date) -> str | None:
     """Answer the class that the figures alone give: the highest whose entry conditions all hold.
 

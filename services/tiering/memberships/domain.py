@@ -26,6 +26,12 @@ class Cause(StrEnum):
     EVALUATION = "EVALUATION"
     CORRECTION = "CORRECTION"
     REVERT = "REVERT"
+    REFUND = "REFUND"
+
+
+# Why movements grade a customer; those of a first purchase and its corrections tell of one fact.
+GRADES = (Cause.EVALUATION, Cause.REFUND)
+CORRECTS = (Cause.FIRST_PURCHASE, Cause.CORRECTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +54,10 @@ class Standing:
 
     class_key: str | None  # None for no class
     since_time: int  # effective time of the movement that decides
+    record_time: int  # and its record time
     began_time: int | None  # since when the first class holds, by the last correction; None where it never began
-    corrected_time: int | None  # record time of the last movement that no run made; None without one
-    graded: bool  # whether a run made the movement that decides
+    corrected_time: int | None  # record time of the last correction; None without one
+    graded: bool  # whether a run or a refund made the movement that decides
 
 
 def on_sale(
@@ -90,27 +97,46 @@ def on_sale(
     )
 
 
+def on_refund(
+    scheme: str, customer: str, standing: Standing, ladder: Ladder, graded_class: str | None, now: int
+) -> Movement | None:
+    """Take a class away at once after a refund; None where `graded_class` ranks no lower than the class held (X-29).
+
+    `standing` is of a customer who was graded before, and `graded_class` what `grading.domain.graded` gives today. The
+    movement outranks the one that decided, also where the clock stands still or goes back.
+    """
+    if ladder.rank(graded_class) >= ladder.rank(standing.class_key):
+        return None
+    return Movement(
+        scheme=scheme,
+        customer=customer,
+        from_class=standing.class_key,
+        to_class=graded_class,
+        cause=Cause.REFUND,
+        effective_time=max(now, standing.since_time),
+        record_time=max(now, standing.record_time + 1),
+    )
+
+
 def deciding(movements: Iterable[Movement], time: int) -> Movement | None:
     """Find, among one customer's movements in one scheme, the one that decides the class at a time, as known now.
 
-      1. Of the movements of runs with effective_time <= time, if any, the one with the greatest (effective_time,
-         record_time, evaluation) decides. Of a run that was reverted none counts any more, nor does the movement that
-         reverts it: that one tells how the customer came back.
-      2. Otherwise the one recorded last of those that no run made does, once it is effective: they are corrections of
-         one fact, when the first class began, or that it never did.
+      1. Of the movements of runs and refunds with effective_time <= time, if any, the one with the greatest
+         (effective_time, record_time, evaluation) decides. Of a run that was reverted none counts any more, nor does
+         the movement that reverts it: that one tells how the customer came back.
+      2. Otherwise the one recorded last of the others does, once it is effective: they are corrections of one fact,
+         when the first class began, or that it never did.
     So a first purchase never outranks a run: not when it is recorded late, and not when it takes effect after the run,
     as for a sale made after midnight that still counts on the business date before.
     """
     known = list(movements)
     reverted = {one.evaluation for one in known if one.cause is Cause.REVERT}
-    of_runs = [
-        one
-        for one in known
-        if one.cause is Cause.EVALUATION and one.effective_time <= time and one.evaluation not in reverted
+    graded = [
+        one for one in known if one.cause in GRADES and one.effective_time <= time and one.evaluation not in reverted
     ]
-    if of_runs:
-        return max(of_runs, key=lambda one: (one.effective_time, one.record_time, one.evaluation or ""))
-    corrections = [one for one in known if one.evaluation is None]
+    if graded:
+        return max(graded, key=lambda one: (one.effective_time, one.record_time, one.evaluation or ""))
+    corrections = [one for one in known if one.cause in CORRECTS]
     last = max(corrections, key=lambda one: one.record_time, default=None)
     return last if last and last.effective_time <= time else None
 

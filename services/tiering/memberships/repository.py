@@ -10,7 +10,15 @@ import sqlalchemy as sa
 
 from chassis.database import Tx, upsert
 from services.tiering.memberships.domain import Cause, Movement, Standing
-from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN, OF_RUN, STANDS
+from services.tiering.memberships.tables import (
+    BY_REFUND,
+    MEMBERS,
+    MOVEMENTS,
+    NO_RUN,
+    OF_RUN,
+    STANDS,
+    holds_since,
+)
 
 CHUNK = 2000
 # What members have of the movement that decides.
@@ -90,7 +98,7 @@ def _follow(tx: Tx, moves: sa.Select[Any] | None = None) -> sa.Insert:
     later = sa.tuple_(new.since_time, new.record_time, new.evaluation_id) > sa.tuple_(
         old.since_time, old.record_time, old.evaluation_id
     )
-    # A movement of a run outranks all others; of those others the one that is added is the one recorded last.
+    # A movement that grades outranks all others; of those others the one that is added is the one recorded last.
     decides = sa.or_(old.evaluation_id == NO_RUN, sa.and_(new.evaluation_id != NO_RUN, later))
     changed = {name: sa.case((decides, new[name]), else_=old[name]) for name in DECIDED}
     for name in ("began_time", "corrected_time"):
@@ -99,10 +107,10 @@ def _follow(tx: Tx, moves: sa.Select[Any] | None = None) -> sa.Insert:
 
 
 # Of a member's movements, as `domain.deciding` has it: what counts, and the one that decides before all others.
-OF_A_RUN = MOVEMENTS.c.evaluation_id != NO_RUN
-COUNTS = sa.and_(STANDS, sa.or_(OF_A_RUN, MOVEMENTS.c.record_time == MEMBERS.c.corrected_time))
+GRADES = MOVEMENTS.c.evaluation_id != NO_RUN
+COUNTS = sa.and_(STANDS, sa.or_(GRADES, MOVEMENTS.c.record_time == MEMBERS.c.corrected_time))
 DECIDING = (
-    OF_A_RUN.desc(),
+    GRADES.desc(),
     *(MOVEMENTS.c[name].desc() for name in ("effective_time", "record_time", "evaluation_id")),
 )
 
@@ -111,8 +119,8 @@ def held(scheme: str, time: int) -> sa.Subquery:
     """Find for all members the class that holds at a time: rows of customer_id and to_class, NULL for none.
 
     It is the SQL of `domain.class_at`. What decides at present decides at the time too, where it is effective by then.
-    Before a first purchase nothing is; only before the latest run does one have to look for what came earlier: a run,
-    or else the last correction. By the primary keys.
+    Before a first purchase nothing is; only before the latest grading does one have to look for what came earlier: one
+    more, or else the last correction. By the primary keys.
     """
     column, member = MOVEMENTS.c, MEMBERS.c
     mine = (column.scheme == scheme, column.customer_id == member.customer_id, column.effective_time <= time)
@@ -171,7 +179,7 @@ def _left(scheme: str, evaluation: str) -> sa.Subquery:
 def back(evaluation: str) -> sa.Select[Any]:
     """Ask for what the revert of a run means at present, in the columns of `movements`: to the class held, since when.
 
-    By `ix_movements_run` and the primary key of `members`.
+    Whom a refund has graded since stays where it is. By `ix_movements_run` and the primary key of `members`.
     """
     column, member = MOVEMENTS.c, MEMBERS.c
     same = sa.and_(member.scheme == column.scheme, member.customer_id == column.customer_id)
@@ -182,7 +190,10 @@ def back(evaluation: str) -> sa.Select[Any]:
             *(column.from_class, member.class_key.label("to_class"), column.cause, column.record_time),
         )
         .select_from(MOVEMENTS.outerjoin(MEMBERS, same))
-        .where(column.evaluation_id == evaluation, column.cause == Cause.REVERT.value)
+        .where(
+            *(column.evaluation_id == evaluation, column.cause == Cause.REVERT.value),
+            holds_since(column.effective_time),
+        )
     )
 
 
@@ -190,6 +201,11 @@ def movements(tx: Tx, scheme: str, customer: str) -> list[Movement]:
     """Read all movements of a customer in a scheme. By the primary key of `movements`."""
     query = sa.select(MOVEMENTS).where(MOVEMENTS.c.scheme == scheme, MOVEMENTS.c.customer_id == customer)
     return [_movement(row) for row in tx.execute(query)]
+
+
+def place_in_history(movement: Movement) -> tuple[int, int, str]:
+    """Answer where a movement stands in `list_history`."""
+    return movement.effective_time, movement.record_time, _run_id(movement)
 
 
 def list_history(
@@ -235,7 +251,7 @@ def _row(movement: Movement) -> dict[str, Any]:
         "scheme": movement.scheme,
         "customer_id": movement.customer,
         "effective_time": movement.effective_time,
-        "evaluation_id": movement.evaluation or NO_RUN,
+        "evaluation_id": _run_id(movement),
         "from_class": movement.from_class,
         "to_class": movement.to_class,
         "cause": movement.cause,
@@ -243,9 +259,13 @@ def _row(movement: Movement) -> dict[str, Any]:
     }
 
 
+def _run_id(movement: Movement) -> str:
+    return BY_REFUND if movement.cause is Cause.REFUND else movement.evaluation or NO_RUN
+
+
 def _standing(row: sa.Row[Any]) -> Standing:
     graded = row.evaluation_id != NO_RUN
-    return Standing(row.class_key, row.since_time, row.began_time, row.corrected_time, graded=graded)
+    return Standing(row.class_key, row.since_time, row.record_time, row.began_time, row.corrected_time, graded=graded)
 
 
 def _movement(row: sa.Row[Any]) -> Movement:
@@ -257,5 +277,5 @@ def _movement(row: sa.Row[Any]) -> Movement:
         cause=Cause(row.cause),
         effective_time=row.effective_time,
         record_time=row.record_time,
-        evaluation=row.evaluation_id or None,
+        evaluation=None if row.evaluation_id in (NO_RUN, BY_REFUND) else row.evaluation_id,
     )

@@ -67,7 +67,5 @@ class MembershipService:
             if not spenders(tx, [customer]):
                 raise MembershipNotFound(name=request.parent)
             found = repository.list_history(tx, scheme, customer, before=before, limit=size + 1)
-        page, more = self.pager.page(
-            request, found, size, lambda one: [one.effective_time, one.record_time, one.evaluation or ""]
-        )
+        page, more = self.pager.page(request, found, size, lambda one: [*repository.place_in_history(one)])
         return pb.ListHistoryResponse(movements=map(convert.movement_to_proto, page), next_page_token=more)

@@ -8,8 +8,10 @@ from chassis.database import Text
 from services.tiering.memberships.domain import Cause
 from services.tiering.tables import METADATA
 
-# What stands for the run of a movement that no run made.
+# What stands for the run of a first purchase and its corrections, and of a movement by a refund: that one is ranked
+# with those of runs, before all ids.
 NO_RUN = ""
+BY_REFUND = "-"
 
 # Only ever added to. No class is NULL.
 MOVEMENTS = sa.Table(
@@ -50,7 +52,7 @@ STANDS = ~(
 )
 
 # Of each customer with movements the one that decides at present, as `domain.deciding` finds it; beside it, since when
-# the first class holds and when that was recorded, by the last of the movements that no run made.
+# the first class holds and when that was recorded, by the last of its corrections.
 MEMBERS = sa.Table(
     "members",
     METADATA,
@@ -64,3 +66,9 @@ MEMBERS = sa.Table(
     sa.Column("corrected_time", sa.BigInteger),
 )
 sa.Index("ix_members_class", MEMBERS.c.scheme, MEMBERS.c.class_key, MEMBERS.c.customer_id)
+
+
+def holds_since(time: int | sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Tell whether no refund after a time decides a member's class: what a run gave then holds; true of no member."""
+    refunded = sa.and_(MEMBERS.c.evaluation_id == BY_REFUND, MEMBERS.c.since_time > time)
+    return sa.case((refunded, sa.false()), else_=sa.true())

@@ -81,6 +81,7 @@ class OnRefund(StrEnum):
     """When a refund may cost a class."""
 
     AT_EVALUATION = "ON_REFUND_AT_EVALUATION"
+    REVERSE_UPGRADE = "REVERSE_UPGRADE"
 
 
 class Kind(StrEnum):

@@ -25,6 +25,11 @@ class Entry:
     kind: str = "SALE"  # of the sale, also for its refund
     sale_date: date | None = None  # of a refund: business date of the sale that it gives back, where that is known
 
+    @property
+    def takes_away(self) -> bool:
+        """Whether the customer has less by it."""
+        return not self.is_sale
+
 
 class DayKey(NamedTuple):
     """What entries are summed up by."""
@@ -90,13 +95,18 @@ class Spender:
 class Loss:
     """Entries of one customer that no longer count, and when the customer began by what remains; None for nothing."""
 
-    entries: tuple[Entry, ...]  # one at least
+    entries: tuple[Entry, ...]  # a sale with its refunds, or a refund by itself
     remaining: Spender | None
 
     @property
     def customer(self) -> str:
         """The customer who loses them."""
         return self.entries[0].customer
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether the customer has less by it: who loses a refund alone has more."""
+        return self.entries[0].is_sale
 
 
 def days_of_entry(entry: Entry) -> tuple[tuple[DayKey, Day], ...]:

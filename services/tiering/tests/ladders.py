@@ -67,7 +67,7 @@ def ladders(draw: st.DrawFn) -> Ladder:
         rolling_months=draw(st.integers(1, 120)),
         demotion=draw(st.sampled_from(Demotion)),
         refund_counts_at=draw(st.sampled_from(RefundCountsAt)),
-        on_refund=OnRefund.AT_EVALUATION,
+        on_refund=draw(st.sampled_from(OnRefund)),
         grace_quarters=draw(st.integers(1, 3)),
     )
 

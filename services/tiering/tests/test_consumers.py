@@ -18,6 +18,7 @@ from chassis.database import Database
 from services.tiering.benefits.domain import Catalogue
 from services.tiering.benefits.repository import Catalogues
 from services.tiering.consumers import SOURCE, CustomerEvents
+from services.tiering.policies.domain import Ladder
 from services.tiering.policies.repository import Policies
 from services.tiering.spend.domain import Day
 from services.tiering.spend.tables import DAYS
@@ -53,10 +54,10 @@ def sums(database: Database) -> list[tuple[object, ...]]:
         return [tuple(row) for row in tx.execute(sa.select(DAYS).order_by(DAYS.c.customer_id, DAYS.c.business_date))]
 
 
-def deliver(tiering: Tiering, events: Sequence[event_pb2.Event]) -> int:
+def deliver(tiering: Tiering, events: Sequence[event_pb2.Event], ladder: Ladder = LOYALTY) -> int:
     """Hand events to a second consumer of the same cursors, as another transport would."""
     base = tiering.running.service.foundation
-    effect = CustomerEvents(LOG, Policies(lambda _: LOYALTY), Catalogues(lambda _: Catalogue()), base.chain)
+    effect = CustomerEvents(LOG, Policies(lambda _: ladder), Catalogues(lambda _: Catalogue()), base.chain)
     return Consumer(base.database, CURSORS, SOURCE, effect, clock=base.clock, new_id=base.new_id).deliver(events, EPOCH)
 
 

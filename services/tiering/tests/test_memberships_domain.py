@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.tiering.grading.domain import Progress
-from services.tiering.memberships.domain import Cause, Membership, Movement, class_at, deciding, membership, on_sale
+from services.tiering.memberships.domain import (
+    Cause,
+    Membership,
+    Movement,
+    class_at,
+    deciding,
+    membership,
+    on_refund,
+    on_sale,
+)
 from services.tiering.policies.domain import Metric
 from services.tiering.tests.histories import History, histories, reverting, standing_of
 from services.tiering.tests.ladders import AS_OF, LOYALTY, spent
@@ -224,6 +233,57 @@ def test_first_purchases_never_change_what_a_run_decided(
     """Once a run's movement is effective, sales that become known change the class at no time from then on."""
     if time >= min(one.effective_time for one in runs):
         assert class_at([*recorded(sale_times), *runs], time) == class_at(runs, time)
+
+
+def refunded(movements: Sequence[Movement], graded_class: str | None, now: int = NOW) -> Movement | None:
+    """Tell what becomes of Anna, who was graded before, when what a refund leaves gives her a class."""
+    standing = standing_of(movements)
+    assert standing
+    return on_refund("loyalty", ANNA, standing, LOYALTY, graded_class, now)
+
+
+@pytest.mark.requirement("X-29")
+def test_a_refund_takes_a_class_away_from_now_on() -> None:
+    """The movement names no run; the class before, higher ones and the same one are not given by it."""
+    movements = [run("GOLD", effective_time=2_000)]
+    lost = refunded(movements, "SILVER", NOW + 5)
+    assert lost == Movement("loyalty", ANNA, "GOLD", "SILVER", Cause.REFUND, NOW + 5, NOW + 5)
+    assert [refunded(movements, one) for one in ("GOLD", "DIAMOND")] == [None, None]
+    assert class_at([*movements, lost], NOW + 4) == "GOLD"
+
+
+@pytest.mark.requirement("X-29")
+def test_a_class_that_the_ladder_does_not_know_is_not_taken_away() -> None:
+    """It ranks as none, and nothing ranks lower."""
+    assert refunded([run("FORGOTTEN", effective_time=2_000)], None) is None
+
+
+@pytest.mark.requirement("X-29")
+def test_a_refund_holds_until_a_run_of_a_later_time() -> None:
+    """A run of an earlier day that is recorded later does not outrank it."""
+    movements = [run("GOLD", effective_time=2_000)]
+    lost = refunded(movements, "SILVER")
+    assert lost
+    movements += [lost, run("DIAMOND", effective_time=NOW - 1, record_time=NOW + 9)]
+    assert class_at(movements, NOW + 9) == "SILVER"
+    assert class_at([*movements, run("GOLD", NOW + 1, NOW + 9)], NOW + 9) == "GOLD"
+
+
+@pytest.mark.requirement("X-29")
+@given(
+    runs=st.lists(RUNS, min_size=1, max_size=3),
+    classes=st.lists(st.sampled_from([None, "NEW", "REGULAR", "GOLD"]), max_size=4),
+    now=st.integers(0, NOW + 60),
+)
+def test_refunds_only_ever_lower_the_class(runs: list[Movement], classes: list[str | None], now: int) -> None:
+    """Each that moves decides at once, below what held before, though the clock stands still or is behind."""
+    movements = list(runs)
+    for graded_class in classes:
+        before = class_at(movements, 10**9)
+        movement = refunded(movements, graded_class, now)
+        movements += [movement] if movement else []
+        after = min(LOYALTY.rank(before), LOYALTY.rank(graded_class))
+        assert LOYALTY.rank(class_at(movements, 10**9)) == after
 
 
 @pytest.mark.requirement("X-01")

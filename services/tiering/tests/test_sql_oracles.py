@@ -114,11 +114,11 @@ def test_a_first_sale_is_answered_when_it_becomes_known(database: Database, entr
     }
 
 
-@pytest.mark.requirement("X-06", "X-08", "T-20")
+@pytest.mark.requirement("X-06", "X-08", "X-29", "T-20")
 @examples
 @given(history=histories(), set_based=st.booleans())
 def test_members_follow_their_movements(database: Database, history: History, set_based: bool) -> None:  # noqa: FBT001
-    """After any sales, losses, runs and reverts the ledger, the state and the class at any time are the rule's."""
+    """After any sales, losses, runs, refunds and reverts the ledger, state and class at any time are the rule's."""
     moved = history.moved
     with tried(database) as tx:
         follow(tx, moved, set_based=set_based)
@@ -129,7 +129,7 @@ def test_members_follow_their_movements(database: Database, history: History, se
     assert sorted(map(astuple, kept), key=repr) == sorted(map(astuple, moved), key=repr)
     standing = standing_of(moved)
     assert held == ({ANNA: standing} if standing else {})
-    assert [row.evaluation_id or None for row in rows] == [one.evaluation for one in [deciding(moved, LATER)] if one]
+    assert [row.evaluation_id for row in rows] == [memberships._run_id(one) for one in [deciding(moved, LATER)] if one]
     found = [rows[0].to_class if rows else None for rows in at_times]
     assert found == [history.class_at(time) for time in range(8)]
 
@@ -140,7 +140,7 @@ def test_members_follow_their_movements(database: Database, history: History, se
 def test_a_run_finds_the_first_class_that_a_sale_gives(
     database: Database, history: History, time: int, now: int
 ) -> None:
-    """After any sales, losses, runs and reverts a run finds the movement that the rule makes of the first sale."""
+    """After any sales, losses, runs, refunds and reverts a run finds the movement that the first sale makes."""
     run = Run("run", "s", AS_OF, 1, LATER, now)
     with tried(database) as tx:
         follow(tx, history.moved, set_based=False)

@@ -52,7 +52,7 @@ class MembershipChanged(_message.Message):
     cause: _tiering_pb2.Movement.Cause.ValueType
     """Cause of the movement."""
     evaluation: _builtins.str
-    """Evaluation that made the movement, or that was reverted by it, "evaluations/{uuid}"; empty for a first purchase."""
+    """Evaluation that made the movement, or that was reverted by it, "evaluations/{uuid}"; empty for a first purchase and a refund."""
     from_rank: _builtins.int
     """From rank: place of the former class in the scheme, 1 for the lowest; 0 for none."""
     to_rank: _builtins.int

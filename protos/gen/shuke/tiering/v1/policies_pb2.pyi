@@ -294,6 +294,11 @@ class LadderPolicy(_message.Message):
         """Not stated; refused when the policy is submitted."""
         ON_REFUND_AT_EVALUATION: LadderPolicy._OnRefund.ValueType  # 1
         """At the next evaluation."""
+        REVERSE_UPGRADE: LadderPolicy._OnRefund.ValueType  # 2
+        """At once. When a refund is recorded or linked to a customer, or a sale is voided or moves away, whoever was graded before is
+        graded anew as of the present day, by the policy in force; where that gives a lower class, it holds from then on, by a movement
+        with cause REFUND. Nobody rises by it, demotion NONE takes no class away, and later sales wait for the next evaluation.
+        """
 
     class OnRefund(_OnRefund, metaclass=_OnRefundEnumTypeWrapper):
         """OnRefund says when a refund may cost a customer its class."""
@@ -302,6 +307,11 @@ class LadderPolicy(_message.Message):
     """Not stated; refused when the policy is submitted."""
     ON_REFUND_AT_EVALUATION: LadderPolicy.OnRefund.ValueType  # 1
     """At the next evaluation."""
+    REVERSE_UPGRADE: LadderPolicy.OnRefund.ValueType  # 2
+    """At once. When a refund is recorded or linked to a customer, or a sale is voided or moves away, whoever was graded before is
+    graded anew as of the present day, by the policy in force; where that gives a lower class, it holds from then on, by a movement
+    with cause REFUND. Nobody rises by it, demotion NONE takes no class away, and later sales wait for the next evaluation.
+    """
 
     CLASSES_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int

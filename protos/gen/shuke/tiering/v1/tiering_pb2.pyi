@@ -222,6 +222,10 @@ class Movement(_message.Message):
         """An earlier first purchase became known, so the first class began earlier."""
         REVERT: Movement._Cause.ValueType  # 5
         """The evaluation that had given the class was reverted."""
+        REFUND: Movement._Cause.ValueType  # 6
+        """A refund was recorded or linked, or a sale was voided or moved away, and what is left does not carry the class: by policy it is
+        lost at once.
+        """
 
     class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
         """Cause of a movement."""
@@ -236,6 +240,10 @@ class Movement(_message.Message):
     """An earlier first purchase became known, so the first class began earlier."""
     REVERT: Movement.Cause.ValueType  # 5
     """The evaluation that had given the class was reverted."""
+    REFUND: Movement.Cause.ValueType  # 6
+    """A refund was recorded or linked, or a sale was voided or moved away, and what is left does not carry the class: by policy it is
+    lost at once.
+    """
 
     CUSTOMER_FIELD_NUMBER: _builtins.int
     SCHEME_FIELD_NUMBER: _builtins.int
@@ -256,7 +264,7 @@ class Movement(_message.Message):
     cause: Global___Movement.Cause.ValueType
     """Cause of the movement."""
     evaluation: _builtins.str
-    """Evaluation that made the movement, or that was reverted by it, "evaluations/{uuid}"; empty for a first purchase."""
+    """Evaluation that made the movement, or that was reverted by it, "evaluations/{uuid}"; empty for a first purchase and a refund."""
     @_builtins.property
     def effective_time(self) -> _timestamp_pb2.Timestamp:
         """Effective time: from when the class holds."""
@@ -428,12 +436,12 @@ class MembershipExplanation(_message.Message):
     recomputed: _builtins.bool
     """Recomputed is true where the basis was worked out anew, by all entries known now that count up to that day."""
     differs: _builtins.bool
-    """Differs is true where the basis gives another class than the run did: entries arrived late, or of other customers."""
+    """Differs is true where the basis gives another class than was given then: entries arrived late, or of other customers."""
     would_change: _builtins.bool
     """Would change: whether an evaluation of today would give another class than the one that holds."""
     @_builtins.property
     def movement(self) -> Global___Movement:
-        """Movement that decides the class: of a run, or of the first purchase; unset for a customer who never moved."""
+        """Movement that decides the class: of a run, a refund, or the first purchase; unset for a customer who never moved."""
 
     @_builtins.property
     def known_through(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Cursor]:
@@ -441,7 +449,9 @@ class MembershipExplanation(_message.Message):
 
     @_builtins.property
     def basis(self) -> Global___Assessment:
-        """Basis: what the policy makes of the figures of the day that the run graded; unset for a first purchase."""
+        """Basis: what the policy makes of the figures of the day that the run graded, or on which the refund took effect; unset for a first
+        purchase.
+        """
 
     @_builtins.property
     def today(self) -> Global___Assessment:
