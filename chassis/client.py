@@ -33,10 +33,19 @@ RETRY_POLICY = {
 SERVICE_CONFIG = json.dumps(
     {"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": [{"name": [{}], "retryPolicy": RETRY_POLICY}]}
 )
+CONNECTING = (
+    # A service that comes back is found soon; the library would wait up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    # Channels of one process share connections to an address, and with them how long to wait after a failure: whoever
+    # comes to a service that has just begun would wait for what others met there before.
+    ("grpc.use_local_subchannel_pool", 1),
+)
 CHANNEL_OPTIONS = (
     ("grpc.service_config", SERVICE_CONFIG),
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
+    *CONNECTING,
 )
 
 

@@ -19,6 +19,7 @@ import grpc
 import psutil
 from grpc_health.v1 import health_pb2
 
+from chassis.client import open_channel
 from chassis.tokens import generate_key
 from chassis.vault import generate_key as generate_vault_key
 
@@ -234,7 +235,7 @@ def free_port() -> int:
 
 
 def _serves(port: int) -> bool:
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    with open_channel(f"127.0.0.1:{port}") as channel:
         try:
             check: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(HEALTH_CHECK)
             answer = check(b"", timeout=1)

@@ -13,7 +13,7 @@ from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2
 from grpc_status import rpc_status
 
-from chassis.client import SERVICE_CONFIG
+from chassis.client import CONNECTING, SERVICE_CONFIG
 from chassis.errors import MethodUnknown, Overloaded, Refused, Unavailable
 from chassis.operations import OperationNotFound
 from chassis.server import MAX_MESSAGE
@@ -44,9 +44,7 @@ OPTIONS = (
     # Above what services take, so that a message that is too large gets our reason and not the library's.
     ("grpc.max_receive_message_length", 2 * MAX_MESSAGE),
     ("grpc.max_send_message_length", 2 * MAX_MESSAGE),
-    # A service that comes back is found soon; the library would wait up to two minutes.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2000),
+    *CONNECTING,
 )
 
 

@@ -18,7 +18,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 
 from chassis.call import AccessMissing, Call
-from chassis.client import CHANNEL_OPTIONS
+from chassis.client import CHANNEL_OPTIONS, CONNECTING
 from chassis.server import WAITING, CountingPool, HandlerMissingError, Server
 from chassis.steps import Parts
 from chassis.tests.events import until
@@ -154,7 +154,9 @@ def test_a_drain_lets_calls_in_flight_finish(running: Running) -> None:
     assert seen == [SERVING, NOT_SERVING]
     assert not call.done()
     running.tiny.work = lambda _request, _call: ""
-    with grpc.insecure_channel(f"127.0.0.1:{running.server.port}", options=[("grpc.enable_retries", 0)]) as late:
+    with grpc.insecure_channel(
+        f"127.0.0.1:{running.server.port}", options=[("grpc.enable_retries", 0), *CONNECTING]
+    ) as late:
 
         def refused() -> bool:
             code = method_of(late).future(sent, metadata=headers, timeout=5).code()

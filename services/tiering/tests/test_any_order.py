@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 
-import grpc
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -94,8 +93,6 @@ def world(start_service: StartService) -> World:
     shop = Shop(start_service(CUSTOMER, tiering_address=f"127.0.0.1:{port}"))
     tap = Tap(shop)
     running = start_service(replace(PROGRAM, build=partial(build, customer=tap)), port=str(port))
-    # The customer service has knocked at that port before anybody listened, and channels of a process wait together.
-    grpc.channel_ready_future(running.channel).result(timeout=10)
     made = World(shop, Tiering(running, Owner()), tap)
     made.tiering.activate(policy_of(LOYALTY))
     return made

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from datetime import date
 
-import grpc
 import pytest
 
 from services.customer.server import PROGRAM as CUSTOMER
@@ -32,8 +31,6 @@ def test_a_purchase_leads_to_a_class_in_the_customers_file(start_service: StartS
     shop = Shop(start_service(CUSTOMER, tiering_address=f"127.0.0.1:{port}"))
     customer_port = shop.running.service.foundation.server.port
     running = start_service(PROGRAM, port=str(port), customer_address=f"127.0.0.1:{customer_port}")
-    # The customer service has knocked at that port before anybody listened, and channels of a process wait together.
-    grpc.channel_ready_future(running.channel).result(timeout=10)
     tiering = Tiering(running, Owner())
     tiering.activate()
     anna = shop.customer()
