@@ -132,6 +132,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("record", "store", "business_date", "terminal", "receipt_no", name="pk_receipts"),
     )
     op.create_table(
+        "stores",
+        sa.Column("code", Text(), nullable=False),
+        sa.Column("display_name", Text(), nullable=False),
+        sa.Column("region", Text(), nullable=False),
+        sa.Column("time_zone", Text(), nullable=False),
+        sa.Column("opening_date", sa.Date(), nullable=False),
+        sa.Column("closing_date", sa.Date(), nullable=True),
+        sa.Column("create_time", sa.BigInteger(), nullable=False),
+        sa.Column("update_time", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("code", name="pk_stores"),
+    )
+    op.create_table(
         "waiting_refunds",
         sa.Column("store", Text(), nullable=False),
         sa.Column("business_date", sa.Date(), nullable=False),
