@@ -24,7 +24,8 @@ from services.customer.corrections.rpc import Corrections
 from services.customer.customers.domain import FilePolicy
 from services.customer.customers.repository import Customers, require
 from services.customer.customers.rpc import CustomerService
-from services.customer.directory.rpc import Stores
+from services.customer.directory.repository import StaffEntries
+from services.customer.directory.rpc import StaffDirectory, Stores
 from services.customer.exchanges.rpc import Exchanges
 from services.customer.policies.convert import notice_of
 from services.customer.policies.repository import Notices
@@ -91,6 +92,7 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     base.server.add(
         directory_pb2.DESCRIPTOR.services_by_name["DirectoryService"],
         Stores(calls, database, LOG, chain, base.pager),
+        StaffDirectory(calls, database, StaffEntries(vault), LOG, base.pager),
     )
     base.server.add(
         policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],

@@ -1,4 +1,4 @@
-"""The tables of the directory."""
+"""The tables of the directory. Names and addresses of staff stand in them sealed."""
 
 from __future__ import annotations
 
@@ -19,4 +19,29 @@ STORES = sa.Table(
     sa.Column("create_time", sa.BigInteger, nullable=False),
     sa.Column("update_time", sa.BigInteger, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
+)
+
+# Roles and store codes are separated by spaces.
+STAFF = sa.Table(
+    "staff",
+    METADATA,
+    sa.Column("code", Text, primary_key=True),
+    sa.Column("personal", sa.LargeBinary, nullable=False),
+    sa.Column("roles", sa.Text, nullable=False),
+    sa.Column("stores", sa.Text, nullable=False),
+    sa.Column("chain_wide", sa.Boolean, nullable=False),
+    sa.Column("superior", Text, nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("create_time", sa.BigInteger, nullable=False),
+    sa.Column("update_time", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+
+# The roles and stores under which a member is listed.
+STAFF_LINKS = sa.Table(
+    "staff_links",
+    METADATA,
+    sa.Column("kind", Text, primary_key=True),
+    sa.Column("value", Text, primary_key=True),
+    sa.Column("code", Text, primary_key=True, index=True),
 )

@@ -1,7 +1,8 @@
-"""The rules of the directory: stores are open between two days, and dates do not contradict each other."""
+"""The rules of the directory: stores are open between two days, and nobody is above oneself."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
@@ -13,7 +14,18 @@ from hypothesis import strategies as st
 
 from chassis.calendar import end_of_day
 from chassis.errors import EtagMismatch, Invalid
-from services.customer.directory.domain import State, Store, changed_store_paths, create_store, update_store
+from services.customer.directory.domain import (
+    STORE_FIELDS,
+    Staff,
+    State,
+    Store,
+    changed_paths,
+    check_links,
+    circle,
+    create_store,
+    masked_staff,
+    update_store,
+)
 from services.customer.tests.builders import micros
 
 LONDON = ZoneInfo("Europe/London")
@@ -81,7 +93,7 @@ def test_no_store_closes_before_it_opens(opening: date, length: int) -> None:
 def test_a_change_makes_a_version() -> None:
     """A change counts one version up and names what differs; one that changes nothing is the store itself."""
     before = store()
-    assert changed_store_paths(None, before) == [
+    assert changed_paths(None, before, STORE_FIELDS) == [
         "closing_date",
         "display_name",
         "opening_date",
@@ -90,7 +102,71 @@ def test_a_change_makes_a_version() -> None:
     ]
     after = update_store(before, {"region": "SOUTH", "display_name": "Leeds"}, etag='"1"', now=9)
     assert (after.region, after.version, after.create_time, after.update_time) == ("SOUTH", 2, 5, 9)
-    assert changed_store_paths(before, after) == ["region"]
+    assert changed_paths(before, after, STORE_FIELDS) == ["region"]
     assert update_store(after, {"region": "SOUTH"}, etag="", now=10) is after
     with pytest.raises(EtagMismatch):
         update_store(after, {"region": "NORTH"}, etag='"1"', now=10)
+
+
+BEA = Staff("BEA", "Bea", "bea@example.com", ("clerk",), ("LEEDS",), False, "", True, 5, 5)  # noqa: FBT003
+codes = st.sampled_from("ABCDE")
+
+
+@given(st.lists(st.tuples(codes, codes | st.just("")), max_size=30))
+def test_no_walk_up_ends_in_a_circle(wishes: list[tuple[str, str]]) -> None:
+    """Whatever superiors are wished for in whatever order, with circles refused every walk up ends at the top.
+
+    A wish is refused exactly when the member stands at or above the wished superior already.
+    """
+    superior_of = dict.fromkeys("ABCDE", "")
+    for code, superior in wishes:
+        above, at = [], superior
+        while at:
+            above.append(at)
+            at = superior_of[at]
+            assert len(above) <= len(superior_of)
+        way = circle(code, superior, superior_of)
+        assert bool(way) == (code in above)
+        if way:
+            assert way == [code, *above[: above.index(code) + 1]]
+        else:
+            superior_of[code] = superior
+
+
+def test_a_broken_chain_does_not_hold_anybody_up() -> None:
+    """A circle that does not go through the member, which no rule lets arise, is told too."""
+    assert circle("A", "B", {"B": "C", "C": "B"}) == ["A", "B", "C", "B"]
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"superior": "BEA"}, {"SUPERIOR_CIRCLE": "staff/BEA, staff/BEA"}),
+        ({"superior": "ADA"}, {"SUPERIOR_CIRCLE": "staff/BEA, staff/ADA, staff/BEA"}),
+        ({"superior": "EVE"}, {"SUPERIOR_UNKNOWN": "staff/EVE"}),
+        ({"stores": ("LEEDS", "YORK", "YPRES")}, {"STORES_UNKNOWN": "stores/YORK, stores/YPRES"}),
+        ({"chain_wide": True}, {"STORES_BESIDE_CHAIN": ""}),
+        (
+            {"chain_wide": True, "stores": ("YORK",), "superior": "EVE"},
+            {"STORES_UNKNOWN": "stores/YORK", "STORES_BESIDE_CHAIN": "", "SUPERIOR_UNKNOWN": "staff/EVE"},
+        ),
+        ({"chain_wide": True, "stores": ()}, {}),
+        ({"superior": "CEO"}, {}),
+    ],
+)
+def test_links_lead_to_what_there_is(change: dict[str, Any], wrong: dict[str, str]) -> None:
+    """Stores and superiors exist, the whole chain stands alone, and all that is wrong is told at once."""
+    told: dict[str, str] = {}
+    try:
+        check_links(replace(BEA, **change), {"LEEDS"}, {"ADA": "BEA", "BEA": "", "CEO": ""})
+    except Invalid as refused:
+        for each in refused.violations:
+            told[each.reason] = next((value for name, value in each.metadata.items() if name != "field"), "")
+    assert told == wrong
+
+
+def test_a_mask_leaves_what_is_needed_to_recognise() -> None:
+    """Of a name the first character remains, of an address that and the domain, of no address nothing."""
+    veiled = masked_staff(BEA)
+    assert veiled == replace(BEA, display_name="B**", email="b***@example.com")
+    assert masked_staff(replace(BEA, email="")).email == ""

@@ -31,7 +31,7 @@ from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from shuke.options.v1 import options_pb2 as shuke_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!shuke/customer/v1/directory.proto\x12\x11shuke.customer.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1eshuke/options/v1/options.proto\"\x80\x05\n\x05Store\x12<\n\x04name\x18\x01 \x01(\tB.\xe2\x41\x01\x08\xbaH\'r%2#^(stores/[A-Z0-9][A-Z0-9-]{0,31})?$\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12V\n\x06region\x18\x03 \x01(\tBF\xe2\x41\x01\x01\xbaH?r=2;^([A-Z0-9][A-Z0-9-]{0,31}(/[A-Z0-9][A-Z0-9-]{0,31}){0,7})?$\x12\x1e\n\ttime_zone\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12-\n\x0copening_date\x18\x05 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12-\n\x0c\x63losing_date\x18\x06 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12\x33\n\x05state\x18\x07 \x01(\x0e\x32\x1e.shuke.customer.v1.Store.StateB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x19\n\x04\x65tag\x18\n \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\"\x81\x01\n\x05State\x12\x32\n\x11STATE_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12\x1f\n\x04OPEN\x10\x01\x1a\x15\x92\xb5\x18\x11\n\t\xe8\x90\xa5\xe4\xb8\x9a\xe4\xb8\xad\x12\x04Open\x12#\n\x06\x43LOSED\x10\x02\x1a\x17\x92\xb5\x18\x13\n\t\xe6\x9c\xaa\xe8\x90\xa5\xe4\xb8\x9a\x12\x06\x43losed\"\xaf\x01\n\x12\x43reateStoreRequest\x12\x36\n\x08store_id\x18\x01 \x01(\tB$\xe2\x41\x01\x02\xbaH\x1dr\x1b\x32\x19^[A-Z0-9][A-Z0-9-]{0,31}$\x12\x33\n\x05store\x18\x02 \x01(\x0b\x32\x18.shuke.customer.v1.StoreB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12,\n\nrequest_id\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^[!-~]{0,64}$\"L\n\x0fGetStoreRequest\x12\x39\n\x04name\x18\x01 \x01(\tB+\xe2\x41\x01\x02\xbaH$r\"2 ^stores/[A-Z0-9][A-Z0-9-]{0,31}$\"\xad\x01\n\x11ListStoresRequest\x12V\n\x06region\x18\x01 \x01(\tBF\xe2\x41\x01\x01\xbaH?r=2;^([A-Z0-9][A-Z0-9-]{0,31}(/[A-Z0-9][A-Z0-9-]{0,31}){0,7})?$\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07\"W\n\x12ListStoresResponse\x12(\n\x06stores\x18\x01 \x03(\x0b\x32\x18.shuke.customer.v1.Store\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xae\x01\n\x12UpdateStoreRequest\x12\x33\n\x05store\x18\x01 \x01(\x0b\x32\x18.shuke.customer.v1.StoreB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12,\n\nrequest_id\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^[!-~]{0,64}$2\xc8\x04\n\x10\x44irectoryService\x12\x85\x01\n\x0b\x43reateStore\x12%.shuke.customer.v1.CreateStoreRequest\x1a\x18.shuke.customer.v1.Store\"5\x8a\xb5\x18\x1c\n\x16\x63ustomer.stores.create\x10\x01\x18\x03\x82\xd3\xe4\x93\x02\x0f\"\n/v1/stores:\x01*\x12\x82\x01\n\x08GetStore\x12\".shuke.customer.v1.GetStoreRequest\x1a\x18.shuke.customer.v1.Store\"8\x8a\xb5\x18\x19\n\x13\x63ustomer.stores.get\x10\x01\x18\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/{name=stores/*}\x12\x8b\x01\n\nListStores\x12$.shuke.customer.v1.ListStoresRequest\x1a%.shuke.customer.v1.ListStoresResponse\"0\x8a\xb5\x18\x1a\n\x14\x63ustomer.stores.list\x10\x01\x18\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/stores\x12\x98\x01\n\x0bUpdateStore\x12%.shuke.customer.v1.UpdateStoreRequest\x1a\x18.shuke.customer.v1.Store\"H\x8a\xb5\x18\x1c\n\x16\x63ustomer.stores.update\x10\x01\x18\x03\x82\xd3\xe4\x93\x02\"2\x19/v1/{store.name=stores/*}:\x05storeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!shuke/customer/v1/directory.proto\x12\x11shuke.customer.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x1eshuke/options/v1/options.proto\"\x80\x05\n\x05Store\x12<\n\x04name\x18\x01 \x01(\tB.\xe2\x41\x01\x08\xbaH\'r%2#^(stores/[A-Z0-9][A-Z0-9-]{0,31})?$\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12V\n\x06region\x18\x03 \x01(\tBF\xe2\x41\x01\x01\xbaH?r=2;^([A-Z0-9][A-Z0-9-]{0,31}(/[A-Z0-9][A-Z0-9-]{0,31}){0,7})?$\x12\x1e\n\ttime_zone\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12-\n\x0copening_date\x18\x05 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12-\n\x0c\x63losing_date\x18\x06 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12\x33\n\x05state\x18\x07 \x01(\x0e\x32\x1e.shuke.customer.v1.Store.StateB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x19\n\x04\x65tag\x18\n \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\"\x81\x01\n\x05State\x12\x32\n\x11STATE_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12\x1f\n\x04OPEN\x10\x01\x1a\x15\x92\xb5\x18\x11\n\t\xe8\x90\xa5\xe4\xb8\x9a\xe4\xb8\xad\x12\x04Open\x12#\n\x06\x43LOSED\x10\x02\x1a\x17\x92\xb5\x18\x13\n\t\xe6\x9c\xaa\xe8\x90\xa5\xe4\xb8\x9a\x12\x06\x43losed\"\x91\x04\n\x05Staff\x12\x32\n\x04name\x18\x01 \x01(\tB$\xe2\x41\x01\x08\xbaH\x1dr\x1b\x32\x19^(staff/[!-.0-~]{1,32})?$\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12\x1b\n\x05\x65mail\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xfe\x01\x12\x36\n\x05roles\x18\x04 \x03(\tB\'\xe2\x41\x01\x01\xbaH \x92\x01\x1d\x10\x14\x18\x01\"\x17r\x15\x32\x13^[a-z][a-z_]{0,31}$\x12\x45\n\x06stores\x18\x05 \x03(\tB5\xe2\x41\x01\x01\xbaH.\x92\x01+\x10\xc8\x01\x18\x01\"$r\"2 ^stores/[A-Z0-9][A-Z0-9-]{0,31}$\x12\x18\n\nchain_wide\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x36\n\x08superior\x18\x07 \x01(\tB$\xe2\x41\x01\x01\xbaH\x1dr\x1b\x32\x19^(staff/[!-.0-~]{1,32})?$\x12\x19\n\x06\x61\x63tive\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x35\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x19\n\x04\x65tag\x18\x0b \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12\x14\n\x06masked\x18\x0c \x01(\x08\x42\x04\xe2\x41\x01\x03\x42\t\n\x07_active\"\xaf\x01\n\x12\x43reateStoreRequest\x12\x36\n\x08store_id\x18\x01 \x01(\tB$\xe2\x41\x01\x02\xbaH\x1dr\x1b\x32\x19^[A-Z0-9][A-Z0-9-]{0,31}$\x12\x33\n\x05store\x18\x02 \x01(\x0b\x32\x18.shuke.customer.v1.StoreB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12,\n\nrequest_id\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^[!-~]{0,64}$\"L\n\x0fGetStoreRequest\x12\x39\n\x04name\x18\x01 \x01(\tB+\xe2\x41\x01\x02\xbaH$r\"2 ^stores/[A-Z0-9][A-Z0-9-]{0,31}$\"\xad\x01\n\x11ListStoresRequest\x12V\n\x06region\x18\x01 \x01(\tBF\xe2\x41\x01\x01\xbaH?r=2;^([A-Z0-9][A-Z0-9-]{0,31}(/[A-Z0-9][A-Z0-9-]{0,31}){0,7})?$\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07\"W\n\x12ListStoresResponse\x12(\n\x06stores\x18\x01 \x03(\x0b\x32\x18.shuke.customer.v1.Store\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xae\x01\n\x12UpdateStoreRequest\x12\x33\n\x05store\x18\x01 \x01(\x0b\x32\x18.shuke.customer.v1.StoreB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12,\n\nrequest_id\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^[!-~]{0,64}$\"\xa6\x01\n\x12\x43reateStaffRequest\x12-\n\x08staff_id\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xbaH\x14r\x12\x32\x10^[!-.0-~]{1,32}$\x12\x33\n\x05staff\x18\x02 \x01(\x0b\x32\x18.shuke.customer.v1.StaffB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12,\n\nrequest_id\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^[!-~]{0,64}$\"B\n\x0fGetStaffRequest\x12/\n\x04name\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^staff/[!-.0-~]{1,32}$\"\xe3\x01\n\x10ListStaffRequest\x12\x36\n\x05store\x18\x01 \x01(\tB\'\xe2\x41\x01\x01\xbaH r\x1e\x32\x1c^([A-Z0-9][A-Z0-9-]{0,31})?$\x12/\n\x04role\x18\x02 \x01(\tB!\xe2\x41\x01\x01\xbaH\x1ar\x18\x32\x16^([a-z][a-z_]{0,31})?$\x12\x19\n\x06\x61\x63tive\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1e\n\tpage_size\x18\x04 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07\x42\t\n\x07_active\"U\n\x11ListStaffResponse\x12\'\n\x05staff\x18\x01 \x03(\x0b\x32\x18.shuke.customer.v1.Staff\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xae\x01\n\x12UpdateStaffRequest\x12\x33\n\x05staff\x18\x01 \x01(\x0b\x32\x18.shuke.customer.v1.StaffB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12,\n\nrequest_id\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^[!-~]{0,64}$2\xf3\x08\n\x10\x44irectoryService\x12\x85\x01\n\x0b\x43reateStore\x12%.shuke.customer.v1.CreateStoreRequest\x1a\x18.shuke.customer.v1.Store\"5\x8a\xb5\x18\x1c\n\x16\x63ustomer.stores.create\x10\x01\x18\x03\x82\xd3\xe4\x93\x02\x0f\"\n/v1/stores:\x01*\x12\x82\x01\n\x08GetStore\x12\".shuke.customer.v1.GetStoreRequest\x1a\x18.shuke.customer.v1.Store\"8\x8a\xb5\x18\x19\n\x13\x63ustomer.stores.get\x10\x01\x18\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/{name=stores/*}\x12\x8b\x01\n\nListStores\x12$.shuke.customer.v1.ListStoresRequest\x1a%.shuke.customer.v1.ListStoresResponse\"0\x8a\xb5\x18\x1a\n\x14\x63ustomer.stores.list\x10\x01\x18\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/stores\x12\x98\x01\n\x0bUpdateStore\x12%.shuke.customer.v1.UpdateStoreRequest\x1a\x18.shuke.customer.v1.Store\"H\x8a\xb5\x18\x1c\n\x16\x63ustomer.stores.update\x10\x01\x18\x03\x82\xd3\xe4\x93\x02\"2\x19/v1/{store.name=stores/*}:\x05store\x12\x83\x01\n\x0b\x43reateStaff\x12%.shuke.customer.v1.CreateStaffRequest\x1a\x18.shuke.customer.v1.Staff\"3\x8a\xb5\x18\x1b\n\x15\x63ustomer.staff.create\x10\x01\x18\x03\x82\xd3\xe4\x93\x02\x0e\"\t/v1/staff:\x01*\x12\x80\x01\n\x08GetStaff\x12\".shuke.customer.v1.GetStaffRequest\x1a\x18.shuke.customer.v1.Staff\"6\x8a\xb5\x18\x18\n\x12\x63ustomer.staff.get\x10\x01\x18\x02\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/{name=staff/*}\x12\x86\x01\n\tListStaff\x12#.shuke.customer.v1.ListStaffRequest\x1a$.shuke.customer.v1.ListStaffResponse\".\x8a\xb5\x18\x19\n\x13\x63ustomer.staff.list\x10\x01\x18\x02\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/staff\x12\x96\x01\n\x0bUpdateStaff\x12%.shuke.customer.v1.UpdateStaffRequest\x1a\x18.shuke.customer.v1.Staff\"F\x8a\xb5\x18\x1b\n\x15\x63ustomer.staff.update\x10\x01\x18\x03\x82\xd3\xe4\x93\x02!2\x18/v1/{staff.name=staff/*}:\x05staffb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -64,6 +64,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STORE'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_STORE'].fields_by_name['etag']._loaded_options = None
   _globals['_STORE'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_STAFF'].fields_by_name['name']._loaded_options = None
+  _globals['_STAFF'].fields_by_name['name']._serialized_options = b'\342A\001\010\272H\035r\0332\031^(staff/[!-.0-~]{1,32})?$'
+  _globals['_STAFF'].fields_by_name['display_name']._loaded_options = None
+  _globals['_STAFF'].fields_by_name['display_name']._serialized_options = b'\342A\001\001\272H\004r\002\030d'
+  _globals['_STAFF'].fields_by_name['email']._loaded_options = None
+  _globals['_STAFF'].fields_by_name['email']._serialized_options = b'\342A\001\001\272H\005r\003\030\376\001'
+  _globals['_STAFF'].fields_by_name['roles']._loaded_options = None
+  _globals['_STAFF'].fields_by_name['roles']._serialized_options = b'\342A\001\001\272H \222\001\035\020\024\030\001\"\027r\0252\023^[a-z][a-z_]{0,31}$'
+  _globals['_STAFF'].fields_by_name['stores']._loaded_options = None
+  _globals['_STAFF'].fields_by_name['stores']._serialized_options = b'\342A\001\001\272H.\222\001+\020\310\001\030\001\"$r\"2 ^stores/[A-Z0-9][A-Z0-9-]{0,31}$'
+  _globals['_STAFF'].fields_by_name['chain_wide']._loaded_options = None
+  _globals['_STAFF'].fields_by_name['chain_wide']._serialized_options = b'\342A\001\001'
+  _globals['_STAFF'].fields_by_name['superior']._loaded_options = None
+  _globals['_STAFF'].fields_by_name['superior']._serialized_options = b'\342A\001\001\272H\035r\0332\031^(staff/[!-.0-~]{1,32})?$'
+  _globals['_STAFF'].fields_by_name['active']._loaded_options = None
+  _globals['_STAFF'].fields_by_name['active']._serialized_options = b'\342A\001\001'
+  _globals['_STAFF'].fields_by_name['create_time']._loaded_options = None
+  _globals['_STAFF'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_STAFF'].fields_by_name['update_time']._loaded_options = None
+  _globals['_STAFF'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_STAFF'].fields_by_name['etag']._loaded_options = None
+  _globals['_STAFF'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_STAFF'].fields_by_name['masked']._loaded_options = None
+  _globals['_STAFF'].fields_by_name['masked']._serialized_options = b'\342A\001\003'
   _globals['_CREATESTOREREQUEST'].fields_by_name['store_id']._loaded_options = None
   _globals['_CREATESTOREREQUEST'].fields_by_name['store_id']._serialized_options = b'\342A\001\002\272H\035r\0332\031^[A-Z0-9][A-Z0-9-]{0,31}$'
   _globals['_CREATESTOREREQUEST'].fields_by_name['store']._loaded_options = None
@@ -84,6 +108,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATESTOREREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\001'
   _globals['_UPDATESTOREREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_UPDATESTOREREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\021r\0172\r^[!-~]{0,64}$'
+  _globals['_CREATESTAFFREQUEST'].fields_by_name['staff_id']._loaded_options = None
+  _globals['_CREATESTAFFREQUEST'].fields_by_name['staff_id']._serialized_options = b'\342A\001\002\272H\024r\0222\020^[!-.0-~]{1,32}$'
+  _globals['_CREATESTAFFREQUEST'].fields_by_name['staff']._loaded_options = None
+  _globals['_CREATESTAFFREQUEST'].fields_by_name['staff']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_CREATESTAFFREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CREATESTAFFREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\021r\0172\r^[!-~]{0,64}$'
+  _globals['_GETSTAFFREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETSTAFFREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\032r\0302\026^staff/[!-.0-~]{1,32}$'
+  _globals['_LISTSTAFFREQUEST'].fields_by_name['store']._loaded_options = None
+  _globals['_LISTSTAFFREQUEST'].fields_by_name['store']._serialized_options = b'\342A\001\001\272H r\0362\034^([A-Z0-9][A-Z0-9-]{0,31})?$'
+  _globals['_LISTSTAFFREQUEST'].fields_by_name['role']._loaded_options = None
+  _globals['_LISTSTAFFREQUEST'].fields_by_name['role']._serialized_options = b'\342A\001\001\272H\032r\0302\026^([a-z][a-z_]{0,31})?$'
+  _globals['_LISTSTAFFREQUEST'].fields_by_name['active']._loaded_options = None
+  _globals['_LISTSTAFFREQUEST'].fields_by_name['active']._serialized_options = b'\342A\001\001'
+  _globals['_LISTSTAFFREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTSTAFFREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_LISTSTAFFREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTSTAFFREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\350\007'
+  _globals['_UPDATESTAFFREQUEST'].fields_by_name['staff']._loaded_options = None
+  _globals['_UPDATESTAFFREQUEST'].fields_by_name['staff']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_UPDATESTAFFREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATESTAFFREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATESTAFFREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATESTAFFREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\021r\0172\r^[!-~]{0,64}$'
   _globals['_DIRECTORYSERVICE'].methods_by_name['CreateStore']._loaded_options = None
   _globals['_DIRECTORYSERVICE'].methods_by_name['CreateStore']._serialized_options = b'\212\265\030\034\n\026customer.stores.create\020\001\030\003\202\323\344\223\002\017\"\n/v1/stores:\001*'
   _globals['_DIRECTORYSERVICE'].methods_by_name['GetStore']._loaded_options = None
@@ -92,20 +140,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DIRECTORYSERVICE'].methods_by_name['ListStores']._serialized_options = b'\212\265\030\032\n\024customer.stores.list\020\001\030\001\202\323\344\223\002\014\022\n/v1/stores'
   _globals['_DIRECTORYSERVICE'].methods_by_name['UpdateStore']._loaded_options = None
   _globals['_DIRECTORYSERVICE'].methods_by_name['UpdateStore']._serialized_options = b'\212\265\030\034\n\026customer.stores.update\020\001\030\003\202\323\344\223\002\"2\031/v1/{store.name=stores/*}:\005store'
+  _globals['_DIRECTORYSERVICE'].methods_by_name['CreateStaff']._loaded_options = None
+  _globals['_DIRECTORYSERVICE'].methods_by_name['CreateStaff']._serialized_options = b'\212\265\030\033\n\025customer.staff.create\020\001\030\003\202\323\344\223\002\016\"\t/v1/staff:\001*'
+  _globals['_DIRECTORYSERVICE'].methods_by_name['GetStaff']._loaded_options = None
+  _globals['_DIRECTORYSERVICE'].methods_by_name['GetStaff']._serialized_options = b'\212\265\030\030\n\022customer.staff.get\020\001\030\002\202\323\344\223\002\024\022\022/v1/{name=staff/*}'
+  _globals['_DIRECTORYSERVICE'].methods_by_name['ListStaff']._loaded_options = None
+  _globals['_DIRECTORYSERVICE'].methods_by_name['ListStaff']._serialized_options = b'\212\265\030\031\n\023customer.staff.list\020\001\030\002\202\323\344\223\002\013\022\t/v1/staff'
+  _globals['_DIRECTORYSERVICE'].methods_by_name['UpdateStaff']._loaded_options = None
+  _globals['_DIRECTORYSERVICE'].methods_by_name['UpdateStaff']._serialized_options = b'\212\265\030\033\n\025customer.staff.update\020\001\030\003\202\323\344\223\002!2\030/v1/{staff.name=staff/*}:\005staff'
   _globals['_STORE']._serialized_start=272
   _globals['_STORE']._serialized_end=912
   _globals['_STORE_STATE']._serialized_start=783
   _globals['_STORE_STATE']._serialized_end=912
-  _globals['_CREATESTOREREQUEST']._serialized_start=915
-  _globals['_CREATESTOREREQUEST']._serialized_end=1090
-  _globals['_GETSTOREREQUEST']._serialized_start=1092
-  _globals['_GETSTOREREQUEST']._serialized_end=1168
-  _globals['_LISTSTORESREQUEST']._serialized_start=1171
-  _globals['_LISTSTORESREQUEST']._serialized_end=1344
-  _globals['_LISTSTORESRESPONSE']._serialized_start=1346
-  _globals['_LISTSTORESRESPONSE']._serialized_end=1433
-  _globals['_UPDATESTOREREQUEST']._serialized_start=1436
-  _globals['_UPDATESTOREREQUEST']._serialized_end=1610
-  _globals['_DIRECTORYSERVICE']._serialized_start=1613
-  _globals['_DIRECTORYSERVICE']._serialized_end=2197
+  _globals['_STAFF']._serialized_start=915
+  _globals['_STAFF']._serialized_end=1444
+  _globals['_CREATESTOREREQUEST']._serialized_start=1447
+  _globals['_CREATESTOREREQUEST']._serialized_end=1622
+  _globals['_GETSTOREREQUEST']._serialized_start=1624
+  _globals['_GETSTOREREQUEST']._serialized_end=1700
+  _globals['_LISTSTORESREQUEST']._serialized_start=1703
+  _globals['_LISTSTORESREQUEST']._serialized_end=1876
+  _globals['_LISTSTORESRESPONSE']._serialized_start=1878
+  _globals['_LISTSTORESRESPONSE']._serialized_end=1965
+  _globals['_UPDATESTOREREQUEST']._serialized_start=1968
+  _globals['_UPDATESTOREREQUEST']._serialized_end=2142
+  _globals['_CREATESTAFFREQUEST']._serialized_start=2145
+  _globals['_CREATESTAFFREQUEST']._serialized_end=2311
+  _globals['_GETSTAFFREQUEST']._serialized_start=2313
+  _globals['_GETSTAFFREQUEST']._serialized_end=2379
+  _globals['_LISTSTAFFREQUEST']._serialized_start=2382
+  _globals['_LISTSTAFFREQUEST']._serialized_end=2609
+  _globals['_LISTSTAFFRESPONSE']._serialized_start=2611
+  _globals['_LISTSTAFFRESPONSE']._serialized_end=2696
+  _globals['_UPDATESTAFFREQUEST']._serialized_start=2699
+  _globals['_UPDATESTAFFREQUEST']._serialized_end=2873
+  _globals['_DIRECTORYSERVICE']._serialized_start=2876
+  _globals['_DIRECTORYSERVICE']._serialized_end=4015
 # @@protoc_insertion_point(module_scope)

@@ -114,6 +114,86 @@ class Store(_message.Message):
 Global___Store: _TypeAlias = Store  # noqa: Y015
 
 @_typing.final
+class Staff(_message.Message):
+    """Staff is a member of the chain's staff."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    STORES_FIELD_NUMBER: _builtins.int
+    CHAIN_WIDE_FIELD_NUMBER: _builtins.int
+    SUPERIOR_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    MASKED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the member, "staff/{code}". It never changes; empty in CreateStaff."""
+    display_name: _builtins.str
+    """Display name of the member. At most 100 characters; needed. Personal."""
+    email: _builtins.str
+    """E-mail address at work, answered with its domain in lower case; empty without one. At most 254 characters. Personal."""
+    chain_wide: _builtins.bool
+    """Chain wide is true for a member who works for all stores; then none is named."""
+    superior: _builtins.str
+    """Superior of the member, "staff/{code}"; empty for one who has none. Nobody is above oneself, directly or by others."""
+    active: _builtins.bool
+    """Active is false for a member who has left or must not act; true when not stated."""
+    etag: _builtins.str
+    """Etag of this version of the entry; when given in UpdateStaff, it must be current."""
+    masked: _builtins.bool
+    """Masked is true when the personal fields are answered only in part, because the caller may not see them: of the display name the first
+    character, of the e-mail address the first character and the domain.
+    """
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles that the member has, such as "store_manager"; at most 20, answered in alphabetical order. 1 to 32 small letters or underscores
+        each, a letter first.
+        """
+
+    @_builtins.property
+    def stores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Stores that the member works for, "stores/{code}" each; at most 200, answered in alphabetical order. Empty where chain_wide is set."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Create time: when the member was entered."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Update time: when the entry was last changed."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        email: _builtins.str = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        stores: _abc.Iterable[_builtins.str] | None = ...,
+        chain_wide: _builtins.bool = ...,
+        superior: _builtins.str = ...,
+        active: _builtins.bool | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
+        masked: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "active", b"active", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "active", b"active", "chain_wide", b"chain_wide", "create_time", b"create_time", "display_name", b"display_name", "email", b"email", "etag", b"etag", "masked", b"masked", "name", b"name", "roles", b"roles", "stores", b"stores", "superior", b"superior", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__active: _TypeAlias = _typing.Literal["active"]  # noqa: Y015
+    _WhichOneofArgType__active: _TypeAlias = _typing.Literal["_active", b"_active"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__active) -> _WhichOneofReturnType__active | None: ...
+
+Global___Staff: _TypeAlias = Staff  # noqa: Y015
+
+@_typing.final
 class CreateStoreRequest(_message.Message):
     """CreateStoreRequest holds a new store."""
 
@@ -260,3 +340,164 @@ class UpdateStoreRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateStoreRequest: _TypeAlias = UpdateStoreRequest  # noqa: Y015
+
+@_typing.final
+class CreateStaffRequest(_message.Message):
+    """CreateStaffRequest holds a new member of staff."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAFF_ID_FIELD_NUMBER: _builtins.int
+    STAFF_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    staff_id: _builtins.str
+    """Staff id: the code that the chain gives to the member; the name ends on it. 1 to 32 visible ASCII characters but the slash."""
+    request_id: _builtins.str
+    """Request id: repeats with the same id and content answer the entry that the first one made, as it stands. 1 to 64 visible ASCII
+    characters.
+    """
+    @_builtins.property
+    def staff(self) -> Global___Staff:
+        """Staff to enter; display_name is needed, output fields are ignored."""
+
+    def __init__(
+        self,
+        *,
+        staff_id: _builtins.str = ...,
+        staff: Global___Staff | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["staff", b"staff"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "staff", b"staff", "staff_id", b"staff_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateStaffRequest: _TypeAlias = CreateStaffRequest  # noqa: Y015
+
+@_typing.final
+class GetStaffRequest(_message.Message):
+    """GetStaffRequest names a member of staff."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the member, "staff/{code}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStaffRequest: _TypeAlias = GetStaffRequest  # noqa: Y015
+
+@_typing.final
+class ListStaffRequest(_message.Message):
+    """ListStaffRequest says which members of staff; what is left empty is not asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """Store that a member works for, by code; members who work for the whole chain are not listed under it."""
+    role: _builtins.str
+    """Role that a member has."""
+    active: _builtins.bool
+    """Active: true for members who are, false for those who are not; not set for both."""
+    page_size: _builtins.int
+    """Page size: 0 means 50, above 200 counts as 200."""
+    page_token: _builtins.str
+    """Page token of the previous answer; the other fields must not change."""
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        role: _builtins.str = ...,
+        active: _builtins.bool | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "active", b"active"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "active", b"active", "page_size", b"page_size", "page_token", b"page_token", "role", b"role", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__active: _TypeAlias = _typing.Literal["active"]  # noqa: Y015
+    _WhichOneofArgType__active: _TypeAlias = _typing.Literal["_active", b"_active"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__active) -> _WhichOneofReturnType__active | None: ...
+
+Global___ListStaffRequest: _TypeAlias = ListStaffRequest  # noqa: Y015
+
+@_typing.final
+class ListStaffResponse(_message.Message):
+    """ListStaffResponse holds one page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAFF_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Next page token; empty on the last page."""
+    @_builtins.property
+    def staff(self) -> _containers.RepeatedCompositeFieldContainer[Global___Staff]:
+        """Staff, in the order of their codes."""
+
+    def __init__(
+        self,
+        *,
+        staff: _abc.Iterable[Global___Staff] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "staff", b"staff"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStaffResponse: _TypeAlias = ListStaffResponse  # noqa: Y015
+
+@_typing.final
+class UpdateStaffRequest(_message.Message):
+    """UpdateStaffRequest holds what shall change of a member of staff."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAFF_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Request id: repeats with the same id and content change nothing and answer the entry as it stands. 1 to 64 visible ASCII characters."""
+    @_builtins.property
+    def staff(self) -> Global___Staff:
+        """Staff with the name and the new content of the fields that change; its etag, where given, must be current."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Update mask: the fields to change, whole, such as "roles"; not set: all that the entry above gives; "*": all that can be changed, so
+        that what is not given is cleared. They are display_name, email, roles, stores, chain_wide, superior and active. A personal field
+        cannot be taken from an entry that was read masked.
+        """
+
+    def __init__(
+        self,
+        *,
+        staff: Global___Staff | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["staff", b"staff", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "staff", b"staff", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateStaffRequest: _TypeAlias = UpdateStaffRequest  # noqa: Y015

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class DirectoryServiceStub:
-    """DirectoryService keeps the stores of the chain.
+    """DirectoryService keeps the stores and the staff of the chain. Names and e-mail addresses of staff are answered masked to a caller without
+    the permission "customer.personal.read", and every read of them is recorded.
     """
 
     def __init__(self, channel):
@@ -55,10 +56,31 @@ class DirectoryServiceStub:
                 request_serializer=shuke_dot_customer_dot_v1_dot_directory__pb2.UpdateStoreRequest.SerializeToString,
                 response_deserializer=shuke_dot_customer_dot_v1_dot_directory__pb2.Store.FromString,
                 _registered_method=True)
+        self.CreateStaff = channel.unary_unary(
+                '/shuke.customer.v1.DirectoryService/CreateStaff',
+                request_serializer=shuke_dot_customer_dot_v1_dot_directory__pb2.CreateStaffRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_directory__pb2.Staff.FromString,
+                _registered_method=True)
+        self.GetStaff = channel.unary_unary(
+                '/shuke.customer.v1.DirectoryService/GetStaff',
+                request_serializer=shuke_dot_customer_dot_v1_dot_directory__pb2.GetStaffRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_directory__pb2.Staff.FromString,
+                _registered_method=True)
+        self.ListStaff = channel.unary_unary(
+                '/shuke.customer.v1.DirectoryService/ListStaff',
+                request_serializer=shuke_dot_customer_dot_v1_dot_directory__pb2.ListStaffRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_directory__pb2.ListStaffResponse.FromString,
+                _registered_method=True)
+        self.UpdateStaff = channel.unary_unary(
+                '/shuke.customer.v1.DirectoryService/UpdateStaff',
+                request_serializer=shuke_dot_customer_dot_v1_dot_directory__pb2.UpdateStaffRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_directory__pb2.Staff.FromString,
+                _registered_method=True)
 
 
 class DirectoryServiceServicer:
-    """DirectoryService keeps the stores of the chain.
+    """DirectoryService keeps the stores and the staff of the chain. Names and e-mail addresses of staff are answered masked to a caller without
+    the permission "customer.personal.read", and every read of them is recorded.
     """
 
     def CreateStore(self, request, context):
@@ -92,6 +114,37 @@ class DirectoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateStaff(self, request, context):
+        """CreateStaff enters a member of staff under a code of the chain's own. Errors: INVALID_ARGUMENT with a violation per field, stores and
+        superiors that there are not among them, ALREADY_EXISTS (STAFF_EXISTS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStaff(self, request, context):
+        """GetStaff answers one member of staff. Errors: NOT_FOUND (STAFF_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStaff(self, request, context):
+        """ListStaff lists the members of staff to whom all that is asked for applies, in the order of their codes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateStaff(self, request, context):
+        """UpdateStaff changes the fields of a member of staff that update_mask names; a field that is named and not given is cleared. A request
+        that changes nothing is answered with the entry as it stands: same etag, same update_time, no event. Errors: INVALID_ARGUMENT
+        (UPDATE_PATH_WRONG, SUPERIOR_CIRCLE and a violation per field), NOT_FOUND (STAFF_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DirectoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -115,6 +168,26 @@ def add_DirectoryServiceServicer_to_server(servicer, server):
                     request_deserializer=shuke_dot_customer_dot_v1_dot_directory__pb2.UpdateStoreRequest.FromString,
                     response_serializer=shuke_dot_customer_dot_v1_dot_directory__pb2.Store.SerializeToString,
             ),
+            'CreateStaff': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateStaff,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_directory__pb2.CreateStaffRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_directory__pb2.Staff.SerializeToString,
+            ),
+            'GetStaff': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStaff,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_directory__pb2.GetStaffRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_directory__pb2.Staff.SerializeToString,
+            ),
+            'ListStaff': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStaff,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_directory__pb2.ListStaffRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_directory__pb2.ListStaffResponse.SerializeToString,
+            ),
+            'UpdateStaff': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateStaff,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_directory__pb2.UpdateStaffRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_directory__pb2.Staff.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'shuke.customer.v1.DirectoryService', rpc_method_handlers)
@@ -124,7 +197,8 @@ def add_DirectoryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DirectoryService:
-    """DirectoryService keeps the stores of the chain.
+    """DirectoryService keeps the stores and the staff of the chain. Names and e-mail addresses of staff are answered masked to a caller without
+    the permission "customer.personal.read", and every read of them is recorded.
     """
 
     @staticmethod
@@ -225,6 +299,114 @@ class DirectoryService:
             '/shuke.customer.v1.DirectoryService/UpdateStore',
             shuke_dot_customer_dot_v1_dot_directory__pb2.UpdateStoreRequest.SerializeToString,
             shuke_dot_customer_dot_v1_dot_directory__pb2.Store.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateStaff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.DirectoryService/CreateStaff',
+            shuke_dot_customer_dot_v1_dot_directory__pb2.CreateStaffRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_directory__pb2.Staff.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStaff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.DirectoryService/GetStaff',
+            shuke_dot_customer_dot_v1_dot_directory__pb2.GetStaffRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_directory__pb2.Staff.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStaff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.DirectoryService/ListStaff',
+            shuke_dot_customer_dot_v1_dot_directory__pb2.ListStaffRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_directory__pb2.ListStaffResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateStaff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.DirectoryService/UpdateStaff',
+            shuke_dot_customer_dot_v1_dot_directory__pb2.UpdateStaffRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_directory__pb2.Staff.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DirectoryServiceStub:
-    """DirectoryService keeps the stores of the chain."""
+    """DirectoryService keeps the stores and the staff of the chain. Names and e-mail addresses of staff are answered masked to a caller without
+    the permission "customer.personal.read", and every read of them is recorded.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -46,10 +48,25 @@ class DirectoryServiceStub:
     changes nothing is answered with the store as it stands: same etag, same update_time, no event. Errors: INVALID_ARGUMENT
     (UPDATE_PATH_WRONG and a violation per field), NOT_FOUND (STORE_NOT_FOUND), ABORTED (ETAG_MISMATCH).
     """
+    CreateStaff: _grpc.UnaryUnaryMultiCallable[_directory_pb2.CreateStaffRequest, _directory_pb2.Staff]
+    """CreateStaff enters a member of staff under a code of the chain's own. Errors: INVALID_ARGUMENT with a violation per field, stores and
+    superiors that there are not among them, ALREADY_EXISTS (STAFF_EXISTS).
+    """
+    GetStaff: _grpc.UnaryUnaryMultiCallable[_directory_pb2.GetStaffRequest, _directory_pb2.Staff]
+    """GetStaff answers one member of staff. Errors: NOT_FOUND (STAFF_NOT_FOUND)."""
+    ListStaff: _grpc.UnaryUnaryMultiCallable[_directory_pb2.ListStaffRequest, _directory_pb2.ListStaffResponse]
+    """ListStaff lists the members of staff to whom all that is asked for applies, in the order of their codes."""
+    UpdateStaff: _grpc.UnaryUnaryMultiCallable[_directory_pb2.UpdateStaffRequest, _directory_pb2.Staff]
+    """UpdateStaff changes the fields of a member of staff that update_mask names; a field that is named and not given is cleared. A request
+    that changes nothing is answered with the entry as it stands: same etag, same update_time, no event. Errors: INVALID_ARGUMENT
+    (UPDATE_PATH_WRONG, SUPERIOR_CIRCLE and a violation per field), NOT_FOUND (STAFF_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+    """
 
 @_typing.type_check_only
 class DirectoryServiceAsyncStub(DirectoryServiceStub):
-    """DirectoryService keeps the stores of the chain."""
+    """DirectoryService keeps the stores and the staff of the chain. Names and e-mail addresses of staff are answered masked to a caller without
+    the permission "customer.personal.read", and every read of them is recorded.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateStore: _aio.UnaryUnaryMultiCallable[_directory_pb2.CreateStoreRequest, _directory_pb2.Store]  # type: ignore[assignment]
@@ -65,9 +82,24 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     changes nothing is answered with the store as it stands: same etag, same update_time, no event. Errors: INVALID_ARGUMENT
     (UPDATE_PATH_WRONG and a violation per field), NOT_FOUND (STORE_NOT_FOUND), ABORTED (ETAG_MISMATCH).
     """
+    CreateStaff: _aio.UnaryUnaryMultiCallable[_directory_pb2.CreateStaffRequest, _directory_pb2.Staff]  # type: ignore[assignment]
+    """CreateStaff enters a member of staff under a code of the chain's own. Errors: INVALID_ARGUMENT with a violation per field, stores and
+    superiors that there are not among them, ALREADY_EXISTS (STAFF_EXISTS).
+    """
+    GetStaff: _aio.UnaryUnaryMultiCallable[_directory_pb2.GetStaffRequest, _directory_pb2.Staff]  # type: ignore[assignment]
+    """GetStaff answers one member of staff. Errors: NOT_FOUND (STAFF_NOT_FOUND)."""
+    ListStaff: _aio.UnaryUnaryMultiCallable[_directory_pb2.ListStaffRequest, _directory_pb2.ListStaffResponse]  # type: ignore[assignment]
+    """ListStaff lists the members of staff to whom all that is asked for applies, in the order of their codes."""
+    UpdateStaff: _aio.UnaryUnaryMultiCallable[_directory_pb2.UpdateStaffRequest, _directory_pb2.Staff]  # type: ignore[assignment]
+    """UpdateStaff changes the fields of a member of staff that update_mask names; a field that is named and not given is cleared. A request
+    that changes nothing is answered with the entry as it stands: same etag, same update_time, no event. Errors: INVALID_ARGUMENT
+    (UPDATE_PATH_WRONG, SUPERIOR_CIRCLE and a violation per field), NOT_FOUND (STAFF_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+    """
 
 class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """DirectoryService keeps the stores of the chain."""
+    """DirectoryService keeps the stores and the staff of the chain. Names and e-mail addresses of staff are answered masked to a caller without
+    the permission "customer.personal.read", and every read of them is recorded.
+    """
 
     @_abc_1.abstractmethod
     def CreateStore(
@@ -104,6 +136,43 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         """UpdateStore changes the fields of a store that update_mask names; a field that is named and not given is cleared. A request that
         changes nothing is answered with the store as it stands: same etag, same update_time, no event. Errors: INVALID_ARGUMENT
         (UPDATE_PATH_WRONG and a violation per field), NOT_FOUND (STORE_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateStaff(
+        self,
+        request: _directory_pb2.CreateStaffRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_pb2.Staff, _abc.Awaitable[_directory_pb2.Staff]]:
+        """CreateStaff enters a member of staff under a code of the chain's own. Errors: INVALID_ARGUMENT with a violation per field, stores and
+        superiors that there are not among them, ALREADY_EXISTS (STAFF_EXISTS).
+        """
+
+    @_abc_1.abstractmethod
+    def GetStaff(
+        self,
+        request: _directory_pb2.GetStaffRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_pb2.Staff, _abc.Awaitable[_directory_pb2.Staff]]:
+        """GetStaff answers one member of staff. Errors: NOT_FOUND (STAFF_NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def ListStaff(
+        self,
+        request: _directory_pb2.ListStaffRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_pb2.ListStaffResponse, _abc.Awaitable[_directory_pb2.ListStaffResponse]]:
+        """ListStaff lists the members of staff to whom all that is asked for applies, in the order of their codes."""
+
+    @_abc_1.abstractmethod
+    def UpdateStaff(
+        self,
+        request: _directory_pb2.UpdateStaffRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_pb2.Staff, _abc.Awaitable[_directory_pb2.Staff]]:
+        """UpdateStaff changes the fields of a member of staff that update_mask names; a field that is named and not given is cleared. A request
+        that changes nothing is answered with the entry as it stands: same etag, same update_time, no event. Errors: INVALID_ARGUMENT
+        (UPDATE_PATH_WRONG, SUPERIOR_CIRCLE and a violation per field), NOT_FOUND (STAFF_NOT_FOUND), ABORTED (ETAG_MISMATCH).
         """
 
 def add_DirectoryServiceServicer_to_server(servicer: DirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
