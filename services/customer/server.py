@@ -24,6 +24,8 @@ from services.customer.corrections.rpc import Corrections
 from services.customer.customers.domain import FilePolicy
 from services.customer.customers.repository import Customers, require
 from services.customer.customers.rpc import CustomerService
+from services.customer.directory.repository import StaffEntries
+from services.customer.directory.rpc import StaffDirectory, Stores
 from services.customer.exchanges.rpc import Exchanges
 from services.customer.policies.convert import notice_of
 from services.customer.policies.repository import Notices
@@ -37,6 +39,7 @@ from shuke.customer.v1 import (
     consents_pb2,
     contacts_pb2,
     customer_pb2,
+    directory_pb2,
     errors_pb2,
     policies_pb2,
     privacy_pb2,
@@ -85,6 +88,11 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     base.server.add(
         privacy_pb2.DESCRIPTOR.services_by_name["PrivacyService"],
         PrivacyService(database, ACCESSES, require, base.pager),
+    )
+    base.server.add(
+        directory_pb2.DESCRIPTOR.services_by_name["DirectoryService"],
+        Stores(calls, database, LOG, chain, base.pager),
+        StaffDirectory(calls, database, StaffEntries(vault), LOG, base.pager),
     )
     base.server.add(
         policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
 
 from chassis import names, wire
 from chassis.contacts import email, phone
@@ -91,7 +93,7 @@ def update_from_proto(request: pb.UpdateCustomerRequest, region: str, today: dat
     problems, given = Problems(), request.customer
     if not given.name:
         problems.add("customer.name", "NAME_MALFORMED", pattern="customers/{uuid}")
-    paths = _paths(problems, request)
+    paths = update_paths(problems, given, request.update_mask, CHANGEABLE)
     if given.masked and PERSONAL_FIELDS.intersection(paths):
         problems.add("customer.masked", "CUSTOMER_MASKED")
     kept = pb.Customer()
@@ -106,17 +108,17 @@ def update_from_proto(request: pb.UpdateCustomerRequest, region: str, today: dat
     )
 
 
-def _paths(problems: Problems, request: pb.UpdateCustomerRequest) -> list[str]:
+def update_paths(problems: Problems, given: Message, mask: FieldMask, changeable: AbstractSet[str]) -> list[str]:
     """Answer the fields to change: those that are named, or those that are given, or all (AIP-134)."""
-    named = list(request.update_mask.paths)
+    named = list(mask.paths)
     if not named:
-        return [field.name for field, _ in request.customer.ListFields() if field.name in CHANGEABLE]
+        return [field.name for field, _ in given.ListFields() if field.name in changeable]
     if named == WHOLE:
-        return sorted(CHANGEABLE)
+        return sorted(changeable)
     for path in named:
-        if path not in CHANGEABLE:
+        if path not in changeable:
             problems.add("update_mask", "UPDATE_PATH_WRONG", path=path)
-    return [path for path in named if path in CHANGEABLE]
+    return [path for path in named if path in changeable]
 
 
 def _told(problems: Problems, customer: pb.Customer, region: str, today: date) -> dict[str, Any]:
@@ -127,7 +129,7 @@ def _told(problems: Problems, customer: pb.Customer, region: str, today: date) -
         if birthday > today:
             problems.add("customer.birthday", "BIRTHDAY_IN_FUTURE")
         personal = replace(personal, birthday=birthday)
-    if customer.time_zone and not _is_zone(customer.time_zone):
+    if customer.time_zone and not is_zone(customer.time_zone):
         problems.add("customer.time_zone", "TIME_ZONE_UNKNOWN")
     return {
         "personal": personal,
@@ -138,7 +140,8 @@ def _told(problems: Problems, customer: pb.Customer, region: str, today: date) -
     }
 
 
-def _is_zone(name: str) -> bool:
+def is_zone(name: str) -> bool:
+    """Tell whether the IANA database has a zone of this name."""
     try:
         ZoneInfo(name)
     except (OSError, ValueError, LookupError):

@@ -132,6 +132,41 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("record", "store", "business_date", "terminal", "receipt_no", name="pk_receipts"),
     )
     op.create_table(
+        "staff",
+        sa.Column("code", Text(), nullable=False),
+        sa.Column("personal", sa.LargeBinary(), nullable=False),
+        sa.Column("roles", sa.Text(), nullable=False),
+        sa.Column("stores", sa.Text(), nullable=False),
+        sa.Column("chain_wide", sa.Boolean(), nullable=False),
+        sa.Column("superior", Text(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("create_time", sa.BigInteger(), nullable=False),
+        sa.Column("update_time", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("code", name="pk_staff"),
+    )
+    op.create_table(
+        "staff_links",
+        sa.Column("kind", Text(), nullable=False),
+        sa.Column("value", Text(), nullable=False),
+        sa.Column("code", Text(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "value", "code", name="pk_staff_links"),
+    )
+    op.create_index("ix_staff_links_code", "staff_links", ["code"], unique=False)
+    op.create_table(
+        "stores",
+        sa.Column("code", Text(), nullable=False),
+        sa.Column("display_name", Text(), nullable=False),
+        sa.Column("region", Text(), nullable=False),
+        sa.Column("time_zone", Text(), nullable=False),
+        sa.Column("opening_date", sa.Date(), nullable=False),
+        sa.Column("closing_date", sa.Date(), nullable=True),
+        sa.Column("create_time", sa.BigInteger(), nullable=False),
+        sa.Column("update_time", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("code", name="pk_stores"),
+    )
+    op.create_table(
         "waiting_refunds",
         sa.Column("store", Text(), nullable=False),
         sa.Column("business_date", sa.Date(), nullable=False),

@@ -27,6 +27,7 @@ from services.customer.tests.builders import (
     sale,
 )
 from services.customer.tests.consenting import Desk
+from services.customer.tests.directing import Directory
 from services.customer.tests.filing import Files
 from shuke.customer.v1 import customer_pb2
 from shuke.customer.v1.consents_pb2 import Consent
@@ -59,6 +60,13 @@ SECRETS = (
     "Changedham",
     "CARD-CHANGED",
     "web-changed",
+    # What is told of staff, and what it is changed to.
+    "司徒兰",
+    "situ.lan@",
+    "staff-planted",
+    "太史兰",
+    "taishi.lan@",
+    "staff-changed",
 )
 
 
@@ -126,6 +134,12 @@ def keep(shop: Shop, name: str) -> None:
     files.batch(name, purpose="COMPLAINT")
     desk.contacts([name], Consent.SERVICE, Consent.SMS, Consent.EMAIL)
     assert desk.accesses(name).access_records
+    directory = Directory(shop)
+    for _ in range(2):
+        directory.create_staff("S1", display_name="司徒兰", email="situ.lan@staff-planted.example", request_id="enter")
+        directory.update_staff("S1", display_name="太史兰", email="taishi.lan@staff-changed.example", request_id="move")
+    refused(directory.create_staff, "S1", display_name="太史兰", email="taishi.lan at staff-changed.example")
+    directory.staff()
 
 
 def cells(shop: Shop) -> Iterator[tuple[str, bytes]]:

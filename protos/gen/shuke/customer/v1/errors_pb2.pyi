@@ -122,6 +122,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: a purchase is attached to nobody. Metadata: field."""
     EXCHANGE_ORIGINAL_MISSING: _ErrorReason.ValueType  # 48
     """INVALID_ARGUMENT: the refund of an exchange names no original. Metadata: field."""
+    STORE_NOT_FOUND: _ErrorReason.ValueType  # 70
+    """NOT_FOUND: no such store. Metadata: name."""
+    STORE_EXISTS: _ErrorReason.ValueType  # 71
+    """ALREADY_EXISTS: a store has this code already. Metadata: name."""
+    CLOSING_BEFORE_OPENING: _ErrorReason.ValueType  # 72
+    """INVALID_ARGUMENT: a store closes before it opens. Metadata: field."""
+    ENTRY_FIELD_MISSING: _ErrorReason.ValueType  # 73
+    """INVALID_ARGUMENT: an entry of the directory lacks what it must hold. Metadata: field."""
+    STAFF_NOT_FOUND: _ErrorReason.ValueType  # 74
+    """NOT_FOUND: no such member of staff. Metadata: name."""
+    STAFF_EXISTS: _ErrorReason.ValueType  # 75
+    """ALREADY_EXISTS: a member of staff has this code already. Metadata: name."""
+    STORES_UNKNOWN: _ErrorReason.ValueType  # 76
+    """INVALID_ARGUMENT: stores that the directory does not know. Metadata: field, names."""
+    STORES_BESIDE_CHAIN: _ErrorReason.ValueType  # 77
+    """INVALID_ARGUMENT: somebody works for the whole chain and for single stores. Metadata: field."""
+    SUPERIOR_UNKNOWN: _ErrorReason.ValueType  # 78
+    """INVALID_ARGUMENT: the superior is nobody whom the directory knows. Metadata: field, name."""
+    SUPERIOR_CIRCLE: _ErrorReason.ValueType  # 79
+    """INVALID_ARGUMENT: somebody would be above oneself. Metadata: field, path."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "customer.shuke". The values are the wire reasons."""
@@ -226,4 +246,24 @@ CUSTOMER_UNNAMED: ErrorReason.ValueType  # 47
 """INVALID_ARGUMENT: a purchase is attached to nobody. Metadata: field."""
 EXCHANGE_ORIGINAL_MISSING: ErrorReason.ValueType  # 48
 """INVALID_ARGUMENT: the refund of an exchange names no original. Metadata: field."""
+STORE_NOT_FOUND: ErrorReason.ValueType  # 70
+"""NOT_FOUND: no such store. Metadata: name."""
+STORE_EXISTS: ErrorReason.ValueType  # 71
+"""ALREADY_EXISTS: a store has this code already. Metadata: name."""
+CLOSING_BEFORE_OPENING: ErrorReason.ValueType  # 72
+"""INVALID_ARGUMENT: a store closes before it opens. Metadata: field."""
+ENTRY_FIELD_MISSING: ErrorReason.ValueType  # 73
+"""INVALID_ARGUMENT: an entry of the directory lacks what it must hold. Metadata: field."""
+STAFF_NOT_FOUND: ErrorReason.ValueType  # 74
+"""NOT_FOUND: no such member of staff. Metadata: name."""
+STAFF_EXISTS: ErrorReason.ValueType  # 75
+"""ALREADY_EXISTS: a member of staff has this code already. Metadata: name."""
+STORES_UNKNOWN: ErrorReason.ValueType  # 76
+"""INVALID_ARGUMENT: stores that the directory does not know. Metadata: field, names."""
+STORES_BESIDE_CHAIN: ErrorReason.ValueType  # 77
+"""INVALID_ARGUMENT: somebody works for the whole chain and for single stores. Metadata: field."""
+SUPERIOR_UNKNOWN: ErrorReason.ValueType  # 78
+"""INVALID_ARGUMENT: the superior is nobody whom the directory knows. Metadata: field, name."""
+SUPERIOR_CIRCLE: ErrorReason.ValueType  # 79
+"""INVALID_ARGUMENT: somebody would be above oneself. Metadata: field, path."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -13,6 +13,7 @@ from google.type import date_pb2 as _date_pb2
 from google.type import money_pb2 as _money_pb2
 from shuke.customer.v1 import consents_pb2 as _consents_pb2
 from shuke.customer.v1 import customer_pb2 as _customer_pb2
+from shuke.customer.v1 import directory_pb2 as _directory_pb2
 from shuke.customer.v1 import purchases_pb2 as _purchases_pb2
 import builtins as _builtins
 import sys
@@ -602,3 +603,67 @@ class ConsentChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConsentChanged: _TypeAlias = ConsentChanged  # noqa: Y015
+
+@_typing.final
+class StoreChanged(_message.Message):
+    """StoreChanged says that a store was entered or that fields of it changed. It does not hold what stands in them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """Store, "stores/{code}"."""
+    state: _directory_pb2.Store.State.ValueType
+    """State of the store on the day of the change."""
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Paths of the fields that changed, such as "closing_date", in alphabetical order; all that can be changed for a new store."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        state: _directory_pb2.Store.State.ValueType = ...,
+        paths: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paths", b"paths", "state", b"state", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoreChanged: _TypeAlias = StoreChanged  # noqa: Y015
+
+@_typing.final
+class StaffChanged(_message.Message):
+    """StaffChanged says that a member of staff was entered or that fields of the entry changed. It does not hold what stands in them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAFF_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
+    staff: _builtins.str
+    """Staff, "staff/{code}"."""
+    active: _builtins.bool
+    """Active is true while the member may act."""
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Paths of the fields that changed, such as "roles", in alphabetical order; all that can be changed for a new member."""
+
+    def __init__(
+        self,
+        *,
+        staff: _builtins.str = ...,
+        active: _builtins.bool = ...,
+        paths: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "paths", b"paths", "staff", b"staff"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StaffChanged: _TypeAlias = StaffChanged  # noqa: Y015

@@ -1,0 +1,1 @@
+"""The customer service's noun `directory`: the chain's stores and staff."""
