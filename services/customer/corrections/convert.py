@@ -11,7 +11,7 @@ from chassis.money import Currency
 from services.customer.corrections.domain import Voiding, check_named
 from services.customer.customers.convert import key_from_proto
 from services.customer.customers.domain import Buyer
-from services.customer.ledger.convert import beginning_to_proto
+from services.customer.ledger.convert import beginning_to_proto, told_of
 from services.customer.ledger.domain import Beginning, Correction, Entry
 from shuke.customer.v1 import events_pb2
 from shuke.customer.v1 import purchases_pb2 as pb
@@ -39,18 +39,12 @@ def buyer_from_proto(request: pb.AttachPurchaseRequest, region: str) -> Buyer:
 def purchase_voided(correction: Correction, remaining: Mapping[str, Beginning], currency: Currency) -> Change:
     """Tell that a sale was voided."""
     sale = correction.before
-    content, subject, left = sale.content, names.name("purchases", sale.id), remaining.get(sale.customer_id or "")
+    subject, left = names.name("purchases", sale.id), remaining.get(sale.customer_id or "")
     customer = names.name("customers", sale.customer_id)
     event = events_pb2.PurchaseVoided(
         purchase=subject,
         customer=customer,
-        kind=pb.Purchase.Kind.Value(sale.kind),
-        store=content.receipt.store,
-        business_date=wire.to_date(content.receipt.business_date),
-        business_time=wire.timestamp(content.business_time),
-        total=wire.to_money(content.total, currency),
-        profit=wire.to_money(content.profit, currency),
-        profit_known=content.profit_known,
+        **told_of(sale, currency),
         remaining=beginning_to_proto(left) if left else None,
     )
     return Change(subject, customer or subject, event)
@@ -79,19 +73,13 @@ def _attached(
     left: Beginning | None,
     currency: Currency,
 ) -> Change:
-    content, subject, customer = sale.content, names.name("purchases", sale.id), names.name("customers", side[0])
+    subject, customer = names.name("purchases", sale.id), names.name("customers", side[0])
     event = events_pb2.PurchaseAttached(
         purchase=subject,
         customer=customer,
         side=side[1],
         other_customer=names.name("customers", side[2]),
-        kind=pb.Purchase.Kind.Value(sale.kind),
-        store=content.receipt.store,
-        business_date=wire.to_date(content.receipt.business_date),
-        business_time=wire.timestamp(content.business_time),
-        total=wire.to_money(content.total, currency),
-        profit=wire.to_money(content.profit, currency),
-        profit_known=content.profit_known,
+        **told_of(sale, currency),
         refunds=[_moved(refund, currency) for refund in refunds],
         remaining=beginning_to_proto(left) if left else None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import money_pb2
@@ -112,6 +113,20 @@ def receipt_to_proto(receipt: Receipt | None) -> pb.Receipt | None:
         business_date=wire.to_date(receipt.business_date),
         receipt_no=receipt.receipt_no,
     )
+
+
+def told_of(entry: Entry, currency: Currency) -> dict[str, Any]:
+    """Write what every event about a record tells of it."""
+    content = entry.content
+    return {
+        "kind": pb.Purchase.Kind.Value(entry.kind),
+        "store": content.receipt.store,
+        "business_date": wire.to_date(content.receipt.business_date),
+        "business_time": wire.timestamp(content.business_time),
+        "total": wire.to_money(content.total, currency),
+        "profit": wire.to_money(content.profit, currency),
+        "profit_known": content.profit_known,
+    }
 
 
 def beginning_to_proto(beginning: Beginning) -> events_pb2.Beginning:

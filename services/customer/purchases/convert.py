@@ -14,6 +14,7 @@ from services.customer.ledger.convert import (
     lines_to_proto,
     receipt_to_proto,
     tenders_to_proto,
+    told_of,
 )
 from services.customer.ledger.domain import Entry
 from services.customer.purchases.domain import Draft
@@ -83,17 +84,10 @@ def purchase_head_to_proto(entry: Entry, currency: Currency) -> pb.Purchase:
 
 def purchase_recorded(entry: Entry, currency: Currency) -> Change:
     """Tell that a sale was recorded."""
-    content, subject = entry.content, names.name("purchases", entry.id)
-    customer = names.name("customers", entry.customer_id)
+    subject, customer = names.name("purchases", entry.id), names.name("customers", entry.customer_id)
     event = events_pb2.PurchaseRecorded(
         purchase=subject,
         customer=customer,
-        kind=pb.Purchase.Kind.Value(entry.kind),
-        store=content.receipt.store,
-        business_date=wire.to_date(content.receipt.business_date),
-        business_time=wire.timestamp(content.business_time),
-        total=wire.to_money(content.total, currency),
-        profit=wire.to_money(content.profit, currency),
-        profit_known=content.profit_known,
+        **told_of(entry, currency),
     )
     return Change(subject, customer or subject, event)

@@ -17,6 +17,7 @@ from services.customer.ledger.convert import (
     quantity_text,
     receipt_to_proto,
     tenders_to_proto,
+    told_of,
 )
 from services.customer.ledger.domain import Beginning, Correction, Entry, Receipt
 from services.customer.purchases.convert import purchase_to_proto
@@ -109,20 +110,14 @@ def left_to_proto(original: Original, currency: Currency) -> pb.LookupPurchaseRe
 
 def purchase_refunded(entry: Entry, currency: Currency) -> Change:
     """Tell that money was given back."""
-    content, original, subject = entry.content, entry.original, names.name("refunds", entry.id)
+    original, subject = entry.original, names.name("refunds", entry.id)
     customer = names.name("customers", entry.customer_id)
     event = events_pb2.PurchaseRefunded(
         refund=subject,
         original_purchase=names.name("purchases", entry.original_id),
         original_business_date=wire.to_date(original.business_date if original and entry.original_id else None),
         customer=customer,
-        kind=pb.Purchase.Kind.Value(entry.kind),
-        store=content.receipt.store,
-        business_date=wire.to_date(content.receipt.business_date),
-        business_time=wire.timestamp(content.business_time),
-        total=wire.to_money(content.total, currency),
-        profit=wire.to_money(content.profit, currency),
-        profit_known=content.profit_known,
+        **told_of(entry, currency),
     )
     return Change(subject, customer or subject, event)
 
@@ -140,7 +135,7 @@ def _linked(
     remaining: Mapping[str, Beginning],
     currency: Currency,
 ) -> Change:
-    content, original, subject = entry.content, linked.original, names.name("refunds", entry.id)
+    original, subject = linked.original, names.name("refunds", entry.id)
     customer, gained = names.name("customers", entry.customer_id), side == events_pb2.GAINED
     event = events_pb2.RefundLinked(
         refund=subject,
@@ -148,13 +143,7 @@ def _linked(
         side=side,
         original_purchase=names.name("purchases", linked.original_id),
         original_business_date=wire.to_date(original.business_date if original and gained else None),
-        kind=pb.Purchase.Kind.Value(entry.kind),
-        store=content.receipt.store,
-        business_date=wire.to_date(content.receipt.business_date),
-        business_time=wire.timestamp(content.business_time),
-        total=wire.to_money(content.total, currency),
-        profit=wire.to_money(content.profit, currency),
-        profit_known=content.profit_known,
+        **told_of(entry, currency),
         remaining=None if gained else beginning_to_proto(remaining[entry.customer_id or ""]),
     )
     return Change(subject, customer, event)
