@@ -148,6 +148,7 @@ def test_a_drain_lets_calls_in_flight_finish(running: Running) -> None:
     headers, sent = running.token("*"), do_request().SerializeToString()
     call = running.method("Do").future(sent, metadata=headers)
     blocked.begun.wait(10)
+    until(lambda: bool(seen))
     drain = Thread(target=running.server.drain, args=(10,))
     drain.start()
     watcher.join(10)
