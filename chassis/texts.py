@@ -20,6 +20,8 @@ RULES: Mapping[str, tuple[str, str]] = {
     "string.max_len": ("最多 {value} 个字符。", "must have at most {value} characters."),
     "string.pattern": ("格式须符合 {value}。", "must match {value}."),
     "string.in": ("取值须为其中之一：{value}。", "must be one of {value}."),
+    "duration.gt_lte": ("超出允许的范围，须大于零。", "is out of range; it must be above zero."),
+    "duration.gte_lte": ("超出允许的范围，不得为负。", "is out of range; it must not be negative."),
     "enum.defined_only": ("不是已定义的取值。", "is not a value that the contract defines."),
     "enum.in": ("不是此处可用的取值。", "is not a value that is taken here."),
     "enum.not_in": ("必须选择一个取值。", "must be chosen."),

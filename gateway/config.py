@@ -16,4 +16,5 @@ class GatewaySettings(ServiceSettings):
     http_port: int = Field(8080, ge=0, le=65535, description="port for HTTP/JSON; 0 takes any free one")
     customer_address: str = Field("127.0.0.1:50051", description="where the customer service answers")
     tiering_address: str = Field("127.0.0.1:50052", description="where the tiering service answers")
+    ticketing_address: str = Field("127.0.0.1:50053", description="where the ticketing service answers")
     notify_address: str = Field("127.0.0.1:50054", description="where the notify service answers")

@@ -29,11 +29,14 @@ from shuke.customer.v1 import policies_pb2 as customer_policies_pb2
 from shuke.gateway.v1 import errors_pb2, gateway_pb2
 from shuke.notify.v1 import messages_pb2, templates_pb2
 from shuke.notify.v1 import policies_pb2 as notify_policies_pb2
+from shuke.ticketing.v1 import clocks_pb2, complaints_pb2, followups_pb2, tickets_pb2
+from shuke.ticketing.v1 import policies_pb2 as ticketing_policies_pb2
 from shuke.tiering.v1 import benefits_pb2, policies_pb2, tiering_pb2
 
 CONTRACTS = (
     *(customer_pb2, consents_pb2, customer_policies_pb2, directory_pb2, privacy_pb2, purchases_pb2),
     *(benefits_pb2, policies_pb2, tiering_pb2),
+    *(clocks_pb2, complaints_pb2, followups_pb2, ticketing_policies_pb2, tickets_pb2),
     *(messages_pb2, templates_pb2, notify_policies_pb2),
     *(gateway_pb2, operations_pb2),
 )
@@ -79,6 +82,7 @@ class HttpServer:
         addresses = {
             "customer": self.config.customer_address,
             "tiering": self.config.tiering_address,
+            "ticketing": self.config.ticketing_address,
             "notify": self.config.notify_address,
             OWN_API: f"{self.config.host}:{self.base.server.port}",
         }

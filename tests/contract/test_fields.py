@@ -33,6 +33,11 @@ EXCEPTED = {
     "shuke.customer.v1.Purchase.operator",
     "shuke.customer.v1.Refund.operator",
     "shuke.event.v1.Event.type",
+    "shuke.ticketing.v1.ClassifyTicketRequest.type",
+    "shuke.ticketing.v1.ListTicketsRequest.type",
+    "shuke.ticketing.v1.OpenTicketRequest.type",
+    "shuke.ticketing.v1.Ticket.type",
+    "shuke.ticketing.v1.TicketFacts.type",
 }
 # Serves as an option first of all.
 LABELS = {"shuke.options.v1.Text"}

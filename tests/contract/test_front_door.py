@@ -14,8 +14,8 @@ from shuke.options.v1 import options_pb2
 from tests.contract.descriptors import access, methods
 
 ROLES = json.loads((Path(gateway.__file__).parent / "starter" / "roles.json").read_text())
-# Permissions that no method asks for: a till may name its operator, a desk may see what is masked.
-WITHIN_CALLS = {"operator.assert", "customer.personal.read"}
+# Permissions that no method asks for: a till may name its operator, a desk may see what is masked, a manager decides.
+WITHIN_CALLS = {"operator.assert", "customer.personal.read", "ticketing.tickets.manage"}
 # What is the administrator's alone.
 ADMINISTRATION = {"gateway.api_keys.create"}
 
