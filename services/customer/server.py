@@ -61,7 +61,7 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     leases = Leases(database, LEASES, clock, new_id())
     vault = Vault(VAULT_KEYS, config.vault_keys, config.index_keys)
     calls = Calls(database, REQUESTS, clock, new_id, lambda content: vault.digest("REQUEST", content))
-    customers = Customers(vault)
+    customers, entries = Customers(vault), StaffEntries(vault)
     notices = Notices(notice_of)
     policy = FilePolicy(tuple(config.mandatory_fields.split(",")), config.completion_days)
     tolerance = config.clock_tolerance_seconds * SECOND
@@ -83,7 +83,7 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     )
     base.server.add(
         contacts_pb2.DESCRIPTOR.services_by_name["ContactService"],
-        ContactService(database, customers, chain.zone, service_opt_in=config.service_opt_in),
+        ContactService(database, customers, entries, chain.zone, service_opt_in=config.service_opt_in),
     )
     base.server.add(
         privacy_pb2.DESCRIPTOR.services_by_name["PrivacyService"],
@@ -92,7 +92,7 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     base.server.add(
         directory_pb2.DESCRIPTOR.services_by_name["DirectoryService"],
         Stores(calls, database, LOG, chain, base.pager),
-        StaffDirectory(calls, database, StaffEntries(vault), LOG, base.pager),
+        StaffDirectory(calls, database, entries, LOG, base.pager),
     )
     base.server.add(
         policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],

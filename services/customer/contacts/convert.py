@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from services.customer.consents.domain import Channel
-from services.customer.contacts.domain import Choice, Outcome
+from services.customer.contacts.domain import Choice, Outcome, StaffOutcome, reach
 from services.customer.customers.domain import Customer
+from services.customer.directory.domain import Staff
 from services.customer.policies.domain import Purpose
 from shuke.customer.v1 import contacts_pb2 as pb
 from shuke.customer.v1.consents_pb2 import CheckConsentResponse, Consent
@@ -32,4 +33,14 @@ def contact_to_proto(name: str, customer: Customer | None, choice: Choice, chain
         contact.language_code = customer.language_code
         contact.time_zone = customer.time_zone or chain_zone
         contact.preferred = choice.preferred
+    return contact
+
+
+def staff_contact_to_proto(name: str, staff: Staff | None) -> pb.StaffContact:
+    """Write where a member of staff is reached; of one who is not nothing is told but that."""
+    outcome = reach(staff)
+    contact = pb.StaffContact(staff=name, outcome=pb.StaffContact.Outcome.Value(outcome.value))
+    if staff and outcome is StaffOutcome.ALLOWED:
+        contact.email = staff.email
+        contact.display_name = staff.display_name
     return contact

@@ -1,4 +1,7 @@
-"""Addressing a customer: only with consent, first on the channel that the customer prefers (C-36, C-38, N-03, N-07)."""
+"""Addressing a customer: only with consent, first on the channel that the customer prefers (C-36, C-38, N-03, N-07).
+
+And reaching staff, whose work it is.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from enum import StrEnum
 
 from services.customer.consents.domain import Basis, Channel
 from services.customer.customers.domain import Customer, State
+from services.customer.directory.domain import Staff
 from services.customer.personal.domain import PHONES, ContactPoint, Personal
 
 # The kinds of contact point that a channel leads to.
@@ -28,6 +32,15 @@ class Outcome(StrEnum):
     ERASED = "ERASED"
     UNKNOWN = "UNKNOWN"
     BLOCKED = "BLOCKED"
+
+
+class StaffOutcome(StrEnum):
+    """What became of the wish to reach a member of staff."""
+
+    ALLOWED = "ALLOWED"
+    NO_CONTACT = "NO_CONTACT"
+    UNKNOWN = "UNKNOWN"
+    INACTIVE = "INACTIVE"
 
 
 # States of a file in which nobody is addressed, whatever was allowed.
@@ -70,3 +83,12 @@ def contact_point(personal: Personal, channel: Channel) -> ContactPoint | None:
     """Find where a channel leads: to the point marked as preferred, else to the first of its kinds."""
     points = [point for point in personal.contact_points if point.kind in KINDS[channel]]
     return min(points, key=lambda point: not point.preferred, default=None)
+
+
+def reach(staff: Staff | None) -> StaffOutcome:
+    """Tell whether a member of staff is reached, at the address of the entry."""
+    if staff is None:
+        return StaffOutcome.UNKNOWN
+    if not staff.active:
+        return StaffOutcome.INACTIVE
+    return StaffOutcome.ALLOWED if staff.email else StaffOutcome.NO_CONTACT

@@ -10,15 +10,25 @@ from services.customer.consents.repository import latest
 from services.customer.contacts import convert
 from services.customer.contacts.domain import choose
 from services.customer.customers.repository import Customers
+from services.customer.directory.repository import StaffEntries
 from shuke.customer.v1 import contacts_pb2 as pb
 
 
 class ContactService:
-    """Tells other services how customers may be addressed."""
+    """Tells other services how customers may be addressed, and where staff are reached."""
 
-    def __init__(self, database: Database, customers: Customers, chain_zone: str, *, service_opt_in: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        customers: Customers,
+        entries: StaffEntries,
+        chain_zone: str,
+        *,
+        service_opt_in: bool,
+    ) -> None:
         self.database = database
         self.customers = customers
+        self.entries = entries
         self.chain_zone = chain_zone
         self.service_opt_in = service_opt_in
 
@@ -38,3 +48,13 @@ class ContactService:
             choice = choose(customer, allowed, channels)
             contacts.append(convert.contact_to_proto(name, customer, choice, self.chain_zone))
         return pb.BatchGetContactsResponse(contacts=contacts)
+
+    def BatchGetStaffContacts(
+        self, request: pb.BatchGetStaffContactsRequest, call: Call
+    ) -> pb.BatchGetStaffContactsResponse:
+        """Tell of each member of staff where the member is reached."""
+        with self.database.read() as tx:
+            members = self.entries.named(tx, map(names.identity, request.staff))
+        call.read(request.staff)
+        contacts = [convert.staff_contact_to_proto(name, members.get(names.identity(name))) for name in request.staff]
+        return pb.BatchGetStaffContactsResponse(contacts=contacts)

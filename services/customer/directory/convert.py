@@ -87,7 +87,9 @@ def store_to_proto(store: Store, now: int, chain_zone: ZoneInfo) -> pb.Store:
 def store_changed(before: Store | None, after: Store, now: int, chain_zone: ZoneInfo) -> list[Change]:
     """Tell which fields of a store changed, if any did; of a new one, that it is there."""
     paths, state = changed_paths(before, after, STORE_FIELDS), pb.Store.State.Value(after.state(now, chain_zone))
-    told = events_pb2.StoreChanged(store=after.name, state=state, paths=paths)
+    told = events_pb2.StoreChanged(
+        store=after.name, state=state, paths=paths, region=after.region, time_zone=after.time_zone
+    )
     return [Change(after.name, after.name, told)] if paths else []
 
 
@@ -153,5 +155,13 @@ def staff_to_proto(staff: Staff, *, veiled: bool) -> pb.Staff:
 def staff_changed(before: Staff | None, after: Staff) -> list[Change]:
     """Tell which fields of a member of staff changed, if any did; of a new one, that it is there."""
     paths = changed_paths(before, after, STAFF_FIELDS)
-    told = events_pb2.StaffChanged(staff=after.name, active=after.active, paths=paths)
+    told = events_pb2.StaffChanged(
+        staff=after.name,
+        active=after.active,
+        paths=paths,
+        roles=after.roles,
+        stores=[names.name("stores", code) for code in after.stores],
+        chain_wide=after.chain_wide,
+        superior=names.name("staff", after.superior),
+    )
     return [Change(after.name, after.name, told)] if paths else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +28,7 @@ ROLE, STORE_CODE = "ROLE", "STORE"
 # Written down once: building an expression takes longer than running it.
 STORE = sa.select(STORES).where(STORES.c.code == sa.bindparam("code"))
 MEMBER = sa.select(STAFF).where(STAFF.c.code == sa.bindparam("code"))
+MEMBERS = sa.select(STAFF).where(STAFF.c.code.in_(sa.bindparam("codes", expanding=True)))
 _FIRST = sa.select(STAFF.c.code, STAFF.c.superior).where(STAFF.c.code == sa.bindparam("code")).cte(recursive=True)
 # No row twice, so that the walk would end in a circle too.
 _ABOVE = _FIRST.union(sa.select(STAFF.c.code, STAFF.c.superior).join(_FIRST, STAFF.c.code == _FIRST.c.superior))
@@ -92,6 +93,10 @@ class StaffEntries:
         if not found:
             raise StaffNotFound(name=f"staff/{code}")
         return found[0]
+
+    def named(self, tx: Tx, codes: Iterable[str]) -> dict[str, Staff]:
+        """Read members by code, those that there are. By the primary key."""
+        return {staff.code: staff for staff in self._read(tx, MEMBERS, {"codes": sorted(set(codes))})}
 
     def add(self, tx: Tx, staff: Staff) -> None:
         """Write a new member; raise `StaffExists` when the code is taken. By the primary key."""

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from services.customer.tests.builders import Shop, day
+from services.customer.tests.consenting import CONTACTS
+from shuke.customer.v1 import contacts_pb2, directory_pb2_grpc
 from shuke.customer.v1 import directory_pb2 as pb
-from shuke.customer.v1 import directory_pb2_grpc
 
 DIRECTORY = directory_pb2_grpc.DirectoryServiceStub
 # All that people may tell of a store.
@@ -102,3 +104,11 @@ class Directory:
         """Read a page of staff."""
         answer: pb.ListStaffResponse = self.call(DIRECTORY, "ListStaff", pb.ListStaffRequest(**wanted), **caller or {})
         return answer
+
+    def contacts(self, *staff: str, **caller: Any) -> Sequence[contacts_pb2.StaffContact]:
+        """Ask where members of staff are reached, as another service of the suite does."""
+        request = contacts_pb2.BatchGetStaffContactsRequest(staff=staff)
+        answer: contacts_pb2.BatchGetStaffContactsResponse = self.call(
+            CONTACTS, "BatchGetStaffContacts", request, **caller
+        )
+        return answer.contacts

@@ -55,6 +55,7 @@ METHODS: dict[str, tuple[Any, str, Message]] = {
     "CheckConsent": (CONSENTS, "customer.consents.check", consents_pb2.CheckConsentRequest()),
     "ListConsentRecords": (CONSENTS, "customer.consents.list", consents_pb2.ListConsentRecordsRequest()),
     "BatchGetContacts": (CONTACTS, "customer.contacts.get", contacts_pb2.BatchGetContactsRequest()),
+    "BatchGetStaffContacts": (CONTACTS, "customer.contacts.get", contacts_pb2.BatchGetStaffContactsRequest()),
     "ListAccessRecords": (PRIVACY, "customer.access.list", privacy_pb2.ListAccessRecordsRequest()),
     "CreateStore": (DIRECTORY, "customer.stores.create", directory_pb2.CreateStoreRequest()),
     "GetStore": (DIRECTORY, "customer.stores.get", directory_pb2.GetStoreRequest()),

@@ -35,7 +35,7 @@ def codes(page: pb.ListStaffResponse) -> list[str]:
 
 @pytest.mark.parametrize("code", ["S1", "!$%&'()*+,-.0:;<=>?@[]^_`{|}~#"])
 def test_a_member_comes_back_as_it_was_told(directory: Directory, code: str) -> None:
-    """Every field is kept and answered in its order, the address in its normal form; the event tells only paths."""
+    """Every field is kept and answered in its order, the address in its normal form; no event is personal."""
     told = MEMBER | {
         "superior": "staff/TOP",
         "display_name": " 司徒兰 ",
@@ -52,7 +52,14 @@ def test_a_member_comes_back_as_it_was_told(directory: Directory, code: str) -> 
         etag='"1"',
     )
     assert directory.create_staff(code, **told, etag='"9"') == directory.member(expected.name) == expected
-    event = events_pb2.StaffChanged(staff=expected.name, active=True, paths=FIELDS)
+    event = events_pb2.StaffChanged(
+        staff=expected.name,
+        active=True,
+        paths=FIELDS,
+        roles=MEMBER["roles"],
+        stores=MEMBER["stores"],
+        superior="staff/TOP",
+    )
     assert directory.shop.all_told(expected.name) == [event]
 
 
@@ -169,7 +176,10 @@ CHANGES: dict[str, Any] = {**MEMBER, "superior": "staff/TOP", "chain_wide": True
 
 @pytest.mark.parametrize("path", FIELDS)
 def test_each_field_can_be_changed(directory: Directory, path: str) -> None:
-    """What the mask names is taken from the request; nothing else changes, and the event names the field."""
+    """What the mask names is taken from the request; nothing else changes, and the event names the field.
+
+    It tells what holds since, but for what is personal.
+    """
     before = directory.create_staff("S1")
     directory.shop.running.clock.now += MINUTE
     after = directory.update_staff("S1", path, **CHANGES)
@@ -177,7 +187,8 @@ def test_each_field_can_be_changed(directory: Directory, path: str) -> None:
     expected.CopyFrom(before)
     expected.MergeFrom(pb.Staff(**{path: CHANGES[path]}, etag='"2"', update_time=at("2026-03-02 04:01")))
     assert after == directory.member("staff/S1") == expected
-    event = events_pb2.StaffChanged(staff="staff/S1", active=path != "active", paths=[path])
+    told = {} if path in ("display_name", "email") else {path: CHANGES[path]}
+    event = events_pb2.StaffChanged(**{"staff": "staff/S1", "active": True, "paths": [path], **told})
     assert directory.shop.all_told("staff/S1")[1:] == [event]
 
 

@@ -37,7 +37,9 @@ def test_a_store_comes_back_as_it_was_told(directory: Directory) -> None:
     )
     assert made == expected
     assert directory.store("stores/LEEDS") == expected
-    told = events_pb2.StoreChanged(store="stores/LEEDS", state=pb.Store.OPEN, paths=FIELDS)
+    told = events_pb2.StoreChanged(
+        store="stores/LEEDS", state=pb.Store.OPEN, paths=FIELDS, region="NORTH/LEEDS", time_zone="Asia/Shanghai"
+    )
     assert directory.shop.all_told("stores/LEEDS") == [told]
 
 
@@ -137,7 +139,8 @@ def test_each_field_can_be_changed(directory: Directory, path: str) -> None:
     expected.ClearField(path)  # type: ignore[arg-type]
     expected.MergeFrom(pb.Store(**{path: told[path]}, etag='"2"', update_time=at("2026-03-02 04:01")))
     assert after == directory.store("stores/LEEDS") == expected
-    told_of = events_pb2.StoreChanged(store="stores/LEEDS", state=pb.Store.OPEN, paths=[path])
+    since = {path: told[path]} if path in ("region", "time_zone") else {}
+    told_of = events_pb2.StoreChanged(store="stores/LEEDS", state=pb.Store.OPEN, paths=[path], **since)
     assert directory.shop.all_told("stores/LEEDS")[1:] == [told_of]
 
 

@@ -136,6 +136,14 @@ class Neighbours(event_pb2_grpc.EventFeedServiceServicer, contacts_pb2_grpc.Cont
         self.when_asked()
         return contacts_pb2.BatchGetContactsResponse(contacts=contacts)
 
+    def BatchGetStaffContacts(  # noqa: N802  (gRPC names it)
+        self, request: contacts_pb2.BatchGetStaffContactsRequest, _context: grpc.ServicerContext
+    ) -> contacts_pb2.BatchGetStaffContactsResponse:
+        """Know no member of staff."""
+        unknown = contacts_pb2.StaffContact.UNKNOWN
+        contacts = [contacts_pb2.StaffContact(staff=who, outcome=unknown) for who in request.staff]
+        return contacts_pb2.BatchGetStaffContactsResponse(contacts=contacts)
+
     def _contact(self, who: str, request: contacts_pb2.BatchGetContactsRequest) -> contacts_pb2.Contact:
         person = self.people.get(who)
         if person is None:

@@ -28,7 +28,7 @@ from shuke.customer.v1 import consents_pb2 as shuke_dot_customer_dot_v1_dot_cons
 from shuke.options.v1 import options_pb2 as shuke_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n shuke/customer/v1/contacts.proto\x12\x11shuke.customer.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a shuke/customer/v1/consents.proto\x1a\x1eshuke/options/v1/options.proto\"\xff\x04\n\x07\x43ontact\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12\x33\n\x07outcome\x18\x02 \x01(\x0e\x32\".shuke.customer.v1.Contact.Outcome\x12<\n\x05\x62\x61sis\x18\x03 \x01(\x0e\x32-.shuke.customer.v1.CheckConsentResponse.Basis\x12\x33\n\x07\x63hannel\x18\x04 \x01(\x0e\x32\".shuke.customer.v1.Consent.Channel\x12\r\n\x05value\x18\x05 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12\x15\n\rlanguage_code\x18\x07 \x01(\t\x12\x11\n\ttime_zone\x18\x08 \x01(\t\x12\x11\n\tpreferred\x18\t \x01(\x08\"\xd7\x02\n\x07Outcome\x12\x34\n\x13OUTCOME_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12(\n\x07\x41LLOWED\x10\x01\x1a\x1b\x92\xb5\x18\x17\n\x0c\xe5\x8f\xaf\xe4\xbb\xa5\xe8\x81\x94\xe7\xb3\xbb\x12\x07\x41llowed\x12\x31\n\nNO_CONSENT\x10\x02\x1a!\x92\xb5\x18\x1d\n\x0f\xe5\xae\xa2\xe6\x88\xb7\xe6\x9c\xaa\xe5\x90\x8c\xe6\x84\x8f\x12\nNo consent\x12:\n\nNO_CONTACT\x10\x03\x1a*\x92\xb5\x18&\n\x12\xe6\xb2\xa1\xe6\x9c\x89\xe8\x81\x94\xe7\xb3\xbb\xe6\x96\xb9\xe5\xbc\x8f\x12\x10No contact point\x12)\n\x06\x45RASED\x10\x04\x1a\x1d\x92\xb5\x18\x19\n\x0f\xe4\xbf\xa1\xe6\x81\xaf\xe5\xb7\xb2\xe5\x88\xa0\xe9\x99\xa4\x12\x06\x45rased\x12+\n\x07UNKNOWN\x10\x05\x1a\x1e\x92\xb5\x18\x1a\n\x0f\xe5\xae\xa2\xe6\x88\xb7\xe4\xb8\x8d\xe5\xad\x98\xe5\x9c\xa8\x12\x07Unknown\x12%\n\x07\x42LOCKED\x10\x06\x1a\x18\x92\xb5\x18\x14\n\t\xe5\xb7\xb2\xe5\x86\xbb\xe7\xbb\x93\x12\x07\x42locked\"\x92\x02\n\x17\x42\x61tchGetContactsRequest\x12]\n\tcustomers\x18\x01 \x03(\tBJ\xe2\x41\x01\x02\xbaHC\x92\x01@\x08\x01\x10\xf4\x03\"9r725^customers/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\x12\x43\n\x07purpose\x18\x02 \x01(\x0e\x32\".shuke.customer.v1.Consent.PurposeB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12S\n\x08\x63hannels\x18\x03 \x03(\x0e\x32\".shuke.customer.v1.Consent.ChannelB\x1d\xe2\x41\x01\x02\xbaH\x16\x92\x01\x13\x08\x01\x10\x04\x18\x01\"\x0b\x82\x01\x08\x18\x02\x18\x03\x18\x04\x18\x06\"H\n\x18\x42\x61tchGetContactsResponse\x12,\n\x08\x63ontacts\x18\x01 \x03(\x0b\x32\x1a.shuke.customer.v1.Contact2\x9f\x01\n\x0e\x43ontactService\x12\x8c\x01\n\x10\x42\x61tchGetContacts\x12*.shuke.customer.v1.BatchGetContactsRequest\x1a+.shuke.customer.v1.BatchGetContactsResponse\"\x1f\x8a\xb5\x18\x1b\n\x15\x63ustomer.contacts.get\x10\x02\x18\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n shuke/customer/v1/contacts.proto\x12\x11shuke.customer.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a shuke/customer/v1/consents.proto\x1a\x1eshuke/options/v1/options.proto\"\xff\x04\n\x07\x43ontact\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12\x33\n\x07outcome\x18\x02 \x01(\x0e\x32\".shuke.customer.v1.Contact.Outcome\x12<\n\x05\x62\x61sis\x18\x03 \x01(\x0e\x32-.shuke.customer.v1.CheckConsentResponse.Basis\x12\x33\n\x07\x63hannel\x18\x04 \x01(\x0e\x32\".shuke.customer.v1.Consent.Channel\x12\r\n\x05value\x18\x05 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12\x15\n\rlanguage_code\x18\x07 \x01(\t\x12\x11\n\ttime_zone\x18\x08 \x01(\t\x12\x11\n\tpreferred\x18\t \x01(\x08\"\xd7\x02\n\x07Outcome\x12\x34\n\x13OUTCOME_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12(\n\x07\x41LLOWED\x10\x01\x1a\x1b\x92\xb5\x18\x17\n\x0c\xe5\x8f\xaf\xe4\xbb\xa5\xe8\x81\x94\xe7\xb3\xbb\x12\x07\x41llowed\x12\x31\n\nNO_CONSENT\x10\x02\x1a!\x92\xb5\x18\x1d\n\x0f\xe5\xae\xa2\xe6\x88\xb7\xe6\x9c\xaa\xe5\x90\x8c\xe6\x84\x8f\x12\nNo consent\x12:\n\nNO_CONTACT\x10\x03\x1a*\x92\xb5\x18&\n\x12\xe6\xb2\xa1\xe6\x9c\x89\xe8\x81\x94\xe7\xb3\xbb\xe6\x96\xb9\xe5\xbc\x8f\x12\x10No contact point\x12)\n\x06\x45RASED\x10\x04\x1a\x1d\x92\xb5\x18\x19\n\x0f\xe4\xbf\xa1\xe6\x81\xaf\xe5\xb7\xb2\xe5\x88\xa0\xe9\x99\xa4\x12\x06\x45rased\x12+\n\x07UNKNOWN\x10\x05\x1a\x1e\x92\xb5\x18\x1a\n\x0f\xe5\xae\xa2\xe6\x88\xb7\xe4\xb8\x8d\xe5\xad\x98\xe5\x9c\xa8\x12\x07Unknown\x12%\n\x07\x42LOCKED\x10\x06\x1a\x18\x92\xb5\x18\x14\n\t\xe5\xb7\xb2\xe5\x86\xbb\xe7\xbb\x93\x12\x07\x42locked\"\xfa\x02\n\x0cStaffContact\x12\r\n\x05staff\x18\x01 \x01(\t\x12\x38\n\x07outcome\x18\x02 \x01(\x0e\x32\'.shuke.customer.v1.StaffContact.Outcome\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\"\xfb\x01\n\x07Outcome\x12\x34\n\x13OUTCOME_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12(\n\x07\x41LLOWED\x10\x01\x1a\x1b\x92\xb5\x18\x17\n\x0c\xe5\x8f\xaf\xe4\xbb\xa5\xe8\x81\x94\xe7\xb3\xbb\x12\x07\x41llowed\x12:\n\nNO_CONTACT\x10\x02\x1a*\x92\xb5\x18&\n\x12\xe6\xb2\xa1\xe6\x9c\x89\xe8\x81\x94\xe7\xb3\xbb\xe6\x96\xb9\xe5\xbc\x8f\x12\x10No contact point\x12+\n\x07UNKNOWN\x10\x03\x1a\x1e\x92\xb5\x18\x1a\n\x0f\xe5\x91\x98\xe5\xb7\xa5\xe4\xb8\x8d\xe5\xad\x98\xe5\x9c\xa8\x12\x07Unknown\x12\'\n\x08INACTIVE\x10\x04\x1a\x19\x92\xb5\x18\x15\n\t\xe5\xb7\xb2\xe5\x81\x9c\xe7\x94\xa8\x12\x08Inactive\"\x92\x02\n\x17\x42\x61tchGetContactsRequest\x12]\n\tcustomers\x18\x01 \x03(\tBJ\xe2\x41\x01\x02\xbaHC\x92\x01@\x08\x01\x10\xf4\x03\"9r725^customers/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\x12\x43\n\x07purpose\x18\x02 \x01(\x0e\x32\".shuke.customer.v1.Consent.PurposeB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12S\n\x08\x63hannels\x18\x03 \x03(\x0e\x32\".shuke.customer.v1.Consent.ChannelB\x1d\xe2\x41\x01\x02\xbaH\x16\x92\x01\x13\x08\x01\x10\x04\x18\x01\"\x0b\x82\x01\x08\x18\x02\x18\x03\x18\x04\x18\x06\"H\n\x18\x42\x61tchGetContactsResponse\x12,\n\x08\x63ontacts\x18\x01 \x03(\x0b\x32\x1a.shuke.customer.v1.Contact\"Z\n\x1c\x42\x61tchGetStaffContactsRequest\x12:\n\x05staff\x18\x01 \x03(\tB+\xe2\x41\x01\x02\xbaH$\x92\x01!\x08\x01\x10\xf4\x03\"\x1ar\x18\x32\x16^staff/[!-.0-~]{1,32}$\"R\n\x1d\x42\x61tchGetStaffContactsResponse\x12\x31\n\x08\x63ontacts\x18\x01 \x03(\x0b\x32\x1f.shuke.customer.v1.StaffContact2\xbd\x02\n\x0e\x43ontactService\x12\x8c\x01\n\x10\x42\x61tchGetContacts\x12*.shuke.customer.v1.BatchGetContactsRequest\x1a+.shuke.customer.v1.BatchGetContactsResponse\"\x1f\x8a\xb5\x18\x1b\n\x15\x63ustomer.contacts.get\x10\x02\x18\x02\x12\x9b\x01\n\x15\x42\x61tchGetStaffContacts\x12/.shuke.customer.v1.BatchGetStaffContactsRequest\x1a\x30.shuke.customer.v1.BatchGetStaffContactsResponse\"\x1f\x8a\xb5\x18\x1b\n\x15\x63ustomer.contacts.get\x10\x02\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,22 +49,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTACT_OUTCOME'].values_by_name["UNKNOWN"]._serialized_options = b'\222\265\030\032\n\017\345\256\242\346\210\267\344\270\215\345\255\230\345\234\250\022\007Unknown'
   _globals['_CONTACT_OUTCOME'].values_by_name["BLOCKED"]._loaded_options = None
   _globals['_CONTACT_OUTCOME'].values_by_name["BLOCKED"]._serialized_options = b'\222\265\030\024\n\t\345\267\262\345\206\273\347\273\223\022\007Blocked'
+  _globals['_STAFFCONTACT_OUTCOME'].values_by_name["OUTCOME_UNSPECIFIED"]._loaded_options = None
+  _globals['_STAFFCONTACT_OUTCOME'].values_by_name["OUTCOME_UNSPECIFIED"]._serialized_options = b'\222\265\030\027\n\t\346\234\252\350\257\264\346\230\216\022\nNot stated'
+  _globals['_STAFFCONTACT_OUTCOME'].values_by_name["ALLOWED"]._loaded_options = None
+  _globals['_STAFFCONTACT_OUTCOME'].values_by_name["ALLOWED"]._serialized_options = b'\222\265\030\027\n\014\345\217\257\344\273\245\350\201\224\347\263\273\022\007Allowed'
+  _globals['_STAFFCONTACT_OUTCOME'].values_by_name["NO_CONTACT"]._loaded_options = None
+  _globals['_STAFFCONTACT_OUTCOME'].values_by_name["NO_CONTACT"]._serialized_options = b'\222\265\030&\n\022\346\262\241\346\234\211\350\201\224\347\263\273\346\226\271\345\274\217\022\020No contact point'
+  _globals['_STAFFCONTACT_OUTCOME'].values_by_name["UNKNOWN"]._loaded_options = None
+  _globals['_STAFFCONTACT_OUTCOME'].values_by_name["UNKNOWN"]._serialized_options = b'\222\265\030\032\n\017\345\221\230\345\267\245\344\270\215\345\255\230\345\234\250\022\007Unknown'
+  _globals['_STAFFCONTACT_OUTCOME'].values_by_name["INACTIVE"]._loaded_options = None
+  _globals['_STAFFCONTACT_OUTCOME'].values_by_name["INACTIVE"]._serialized_options = b'\222\265\030\025\n\t\345\267\262\345\201\234\347\224\250\022\010Inactive'
   _globals['_BATCHGETCONTACTSREQUEST'].fields_by_name['customers']._loaded_options = None
   _globals['_BATCHGETCONTACTSREQUEST'].fields_by_name['customers']._serialized_options = b'\342A\001\002\272HC\222\001@\010\001\020\364\003\"9r725^customers/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
   _globals['_BATCHGETCONTACTSREQUEST'].fields_by_name['purpose']._loaded_options = None
   _globals['_BATCHGETCONTACTSREQUEST'].fields_by_name['purpose']._serialized_options = b'\342A\001\002\272H\007\202\001\004\020\001 \000'
   _globals['_BATCHGETCONTACTSREQUEST'].fields_by_name['channels']._loaded_options = None
   _globals['_BATCHGETCONTACTSREQUEST'].fields_by_name['channels']._serialized_options = b'\342A\001\002\272H\026\222\001\023\010\001\020\004\030\001\"\013\202\001\010\030\002\030\003\030\004\030\006'
+  _globals['_BATCHGETSTAFFCONTACTSREQUEST'].fields_by_name['staff']._loaded_options = None
+  _globals['_BATCHGETSTAFFCONTACTSREQUEST'].fields_by_name['staff']._serialized_options = b'\342A\001\002\272H$\222\001!\010\001\020\364\003\"\032r\0302\026^staff/[!-.0-~]{1,32}$'
   _globals['_CONTACTSERVICE'].methods_by_name['BatchGetContacts']._loaded_options = None
   _globals['_CONTACTSERVICE'].methods_by_name['BatchGetContacts']._serialized_options = b'\212\265\030\033\n\025customer.contacts.get\020\002\030\002'
+  _globals['_CONTACTSERVICE'].methods_by_name['BatchGetStaffContacts']._loaded_options = None
+  _globals['_CONTACTSERVICE'].methods_by_name['BatchGetStaffContacts']._serialized_options = b'\212\265\030\033\n\025customer.contacts.get\020\002\030\002'
   _globals['_CONTACT']._serialized_start=184
   _globals['_CONTACT']._serialized_end=823
   _globals['_CONTACT_OUTCOME']._serialized_start=480
   _globals['_CONTACT_OUTCOME']._serialized_end=823
-  _globals['_BATCHGETCONTACTSREQUEST']._serialized_start=826
-  _globals['_BATCHGETCONTACTSREQUEST']._serialized_end=1100
-  _globals['_BATCHGETCONTACTSRESPONSE']._serialized_start=1102
-  _globals['_BATCHGETCONTACTSRESPONSE']._serialized_end=1174
-  _globals['_CONTACTSERVICE']._serialized_start=1177
-  _globals['_CONTACTSERVICE']._serialized_end=1336
+  _globals['_STAFFCONTACT']._serialized_start=826
+  _globals['_STAFFCONTACT']._serialized_end=1204
+  _globals['_STAFFCONTACT_OUTCOME']._serialized_start=953
+  _globals['_STAFFCONTACT_OUTCOME']._serialized_end=1204
+  _globals['_BATCHGETCONTACTSREQUEST']._serialized_start=1207
+  _globals['_BATCHGETCONTACTSREQUEST']._serialized_end=1481
+  _globals['_BATCHGETCONTACTSRESPONSE']._serialized_start=1483
+  _globals['_BATCHGETCONTACTSRESPONSE']._serialized_end=1555
+  _globals['_BATCHGETSTAFFCONTACTSREQUEST']._serialized_start=1557
+  _globals['_BATCHGETSTAFFCONTACTSREQUEST']._serialized_end=1647
+  _globals['_BATCHGETSTAFFCONTACTSRESPONSE']._serialized_start=1649
+  _globals['_BATCHGETSTAFFCONTACTSRESPONSE']._serialized_end=1731
+  _globals['_CONTACTSERVICE']._serialized_start=1734
+  _globals['_CONTACTSERVICE']._serialized_end=2051
 # @@protoc_insertion_point(module_scope)

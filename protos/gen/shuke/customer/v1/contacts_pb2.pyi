@@ -116,6 +116,71 @@ class Contact(_message.Message):
 Global___Contact: _TypeAlias = Contact  # noqa: Y015
 
 @_typing.final
+class StaffContact(_message.Message):
+    """StaffContact is where one member of staff is reached, or why nowhere."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Outcome:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[StaffContact._Outcome.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        OUTCOME_UNSPECIFIED: StaffContact._Outcome.ValueType  # 0
+        """Never sent."""
+        ALLOWED: StaffContact._Outcome.ValueType  # 1
+        """The member is reached at the e-mail address."""
+        NO_CONTACT: StaffContact._Outcome.ValueType  # 2
+        """The entry of the member holds no e-mail address."""
+        UNKNOWN: StaffContact._Outcome.ValueType  # 3
+        """There is no such member."""
+        INACTIVE: StaffContact._Outcome.ValueType  # 4
+        """The member has left or must not act."""
+
+    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
+        """Outcome for a member of staff."""
+
+    OUTCOME_UNSPECIFIED: StaffContact.Outcome.ValueType  # 0
+    """Never sent."""
+    ALLOWED: StaffContact.Outcome.ValueType  # 1
+    """The member is reached at the e-mail address."""
+    NO_CONTACT: StaffContact.Outcome.ValueType  # 2
+    """The entry of the member holds no e-mail address."""
+    UNKNOWN: StaffContact.Outcome.ValueType  # 3
+    """There is no such member."""
+    INACTIVE: StaffContact.Outcome.ValueType  # 4
+    """The member has left or must not act."""
+
+    STAFF_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    staff: _builtins.str
+    """Staff, "staff/{code}", as asked."""
+    outcome: Global___StaffContact.Outcome.ValueType
+    """Outcome for the member. Fields 3 and 4 are set only when it is ALLOWED."""
+    email: _builtins.str
+    """E-mail address at work. Personal."""
+    display_name: _builtins.str
+    """Display name of the member. Personal."""
+    def __init__(
+        self,
+        *,
+        staff: _builtins.str = ...,
+        outcome: Global___StaffContact.Outcome.ValueType = ...,
+        email: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "email", b"email", "outcome", b"outcome", "staff", b"staff"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StaffContact: _TypeAlias = StaffContact  # noqa: Y015
+
+@_typing.final
 class BatchGetContactsRequest(_message.Message):
     """BatchGetContactsRequest names customers, and what they shall be addressed for."""
 
@@ -175,3 +240,51 @@ class BatchGetContactsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BatchGetContactsResponse: _TypeAlias = BatchGetContactsResponse  # noqa: Y015
+
+@_typing.final
+class BatchGetStaffContactsRequest(_message.Message):
+    """BatchGetStaffContactsRequest names members of staff."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAFF_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def staff(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Staff, "staff/{code}" each, 1 to 500."""
+
+    def __init__(
+        self,
+        *,
+        staff: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["staff", b"staff"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetStaffContactsRequest: _TypeAlias = BatchGetStaffContactsRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetStaffContactsResponse(_message.Message):
+    """BatchGetStaffContactsResponse holds where they are reached."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def contacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StaffContact]:
+        """Contacts, one per member, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        contacts: _abc.Iterable[Global___StaffContact] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contacts", b"contacts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetStaffContactsResponse: _TypeAlias = BatchGetStaffContactsResponse  # noqa: Y015

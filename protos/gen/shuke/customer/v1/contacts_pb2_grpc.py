@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ContactServiceStub:
-    """ContactService tells the suite's own services how customers may be addressed, just before they are.
+    """ContactService tells the suite's own services how customers may be addressed, and staff reached, just before they are.
     """
 
     def __init__(self, channel):
@@ -40,16 +40,30 @@ class ContactServiceStub:
                 request_serializer=shuke_dot_customer_dot_v1_dot_contacts__pb2.BatchGetContactsRequest.SerializeToString,
                 response_deserializer=shuke_dot_customer_dot_v1_dot_contacts__pb2.BatchGetContactsResponse.FromString,
                 _registered_method=True)
+        self.BatchGetStaffContacts = channel.unary_unary(
+                '/shuke.customer.v1.ContactService/BatchGetStaffContacts',
+                request_serializer=shuke_dot_customer_dot_v1_dot_contacts__pb2.BatchGetStaffContactsRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_contacts__pb2.BatchGetStaffContactsResponse.FromString,
+                _registered_method=True)
 
 
 class ContactServiceServicer:
-    """ContactService tells the suite's own services how customers may be addressed, just before they are.
+    """ContactService tells the suite's own services how customers may be addressed, and staff reached, just before they are.
     """
 
     def BatchGetContacts(self, request, context):
         """BatchGetContacts decides for each customer whether and how the customer may be addressed for a purpose, and answers one contact and
         no more. Consent is decided as by CheckConsent, by all that is recorded when the call begins, so that a withdrawal holds at once. A
         customer who cannot be addressed is an outcome, never an error. Every call is recorded as a read of the customers' personal data.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetStaffContacts(self, request, context):
+        """BatchGetStaffContacts answers for each member of staff whether and where the member is reached. No consent is asked, for what staff are
+        sent is work, never marketing. A member who cannot be reached is an outcome, never an error. Every call is recorded as a read of the
+        members' personal data.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -63,6 +77,11 @@ def add_ContactServiceServicer_to_server(servicer, server):
                     request_deserializer=shuke_dot_customer_dot_v1_dot_contacts__pb2.BatchGetContactsRequest.FromString,
                     response_serializer=shuke_dot_customer_dot_v1_dot_contacts__pb2.BatchGetContactsResponse.SerializeToString,
             ),
+            'BatchGetStaffContacts': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetStaffContacts,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_contacts__pb2.BatchGetStaffContactsRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_contacts__pb2.BatchGetStaffContactsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'shuke.customer.v1.ContactService', rpc_method_handlers)
@@ -72,7 +91,7 @@ def add_ContactServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ContactService:
-    """ContactService tells the suite's own services how customers may be addressed, just before they are.
+    """ContactService tells the suite's own services how customers may be addressed, and staff reached, just before they are.
     """
 
     @staticmethod
@@ -92,6 +111,33 @@ class ContactService:
             '/shuke.customer.v1.ContactService/BatchGetContacts',
             shuke_dot_customer_dot_v1_dot_contacts__pb2.BatchGetContactsRequest.SerializeToString,
             shuke_dot_customer_dot_v1_dot_contacts__pb2.BatchGetContactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetStaffContacts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.ContactService/BatchGetStaffContacts',
+            shuke_dot_customer_dot_v1_dot_contacts__pb2.BatchGetStaffContactsRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_contacts__pb2.BatchGetStaffContactsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ContactServiceStub:
-    """ContactService tells the suite's own services how customers may be addressed, just before they are."""
+    """ContactService tells the suite's own services how customers may be addressed, and staff reached, just before they are."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,10 +38,15 @@ class ContactServiceStub:
     no more. Consent is decided as by CheckConsent, by all that is recorded when the call begins, so that a withdrawal holds at once. A
     customer who cannot be addressed is an outcome, never an error. Every call is recorded as a read of the customers' personal data.
     """
+    BatchGetStaffContacts: _grpc.UnaryUnaryMultiCallable[_contacts_pb2.BatchGetStaffContactsRequest, _contacts_pb2.BatchGetStaffContactsResponse]
+    """BatchGetStaffContacts answers for each member of staff whether and where the member is reached. No consent is asked, for what staff are
+    sent is work, never marketing. A member who cannot be reached is an outcome, never an error. Every call is recorded as a read of the
+    members' personal data.
+    """
 
 @_typing.type_check_only
 class ContactServiceAsyncStub(ContactServiceStub):
-    """ContactService tells the suite's own services how customers may be addressed, just before they are."""
+    """ContactService tells the suite's own services how customers may be addressed, and staff reached, just before they are."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BatchGetContacts: _aio.UnaryUnaryMultiCallable[_contacts_pb2.BatchGetContactsRequest, _contacts_pb2.BatchGetContactsResponse]  # type: ignore[assignment]
@@ -49,9 +54,14 @@ class ContactServiceAsyncStub(ContactServiceStub):
     no more. Consent is decided as by CheckConsent, by all that is recorded when the call begins, so that a withdrawal holds at once. A
     customer who cannot be addressed is an outcome, never an error. Every call is recorded as a read of the customers' personal data.
     """
+    BatchGetStaffContacts: _aio.UnaryUnaryMultiCallable[_contacts_pb2.BatchGetStaffContactsRequest, _contacts_pb2.BatchGetStaffContactsResponse]  # type: ignore[assignment]
+    """BatchGetStaffContacts answers for each member of staff whether and where the member is reached. No consent is asked, for what staff are
+    sent is work, never marketing. A member who cannot be reached is an outcome, never an error. Every call is recorded as a read of the
+    members' personal data.
+    """
 
 class ContactServiceServicer(metaclass=_abc_1.ABCMeta):
-    """ContactService tells the suite's own services how customers may be addressed, just before they are."""
+    """ContactService tells the suite's own services how customers may be addressed, and staff reached, just before they are."""
 
     @_abc_1.abstractmethod
     def BatchGetContacts(
@@ -62,6 +72,17 @@ class ContactServiceServicer(metaclass=_abc_1.ABCMeta):
         """BatchGetContacts decides for each customer whether and how the customer may be addressed for a purpose, and answers one contact and
         no more. Consent is decided as by CheckConsent, by all that is recorded when the call begins, so that a withdrawal holds at once. A
         customer who cannot be addressed is an outcome, never an error. Every call is recorded as a read of the customers' personal data.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchGetStaffContacts(
+        self,
+        request: _contacts_pb2.BatchGetStaffContactsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contacts_pb2.BatchGetStaffContactsResponse, _abc.Awaitable[_contacts_pb2.BatchGetStaffContactsResponse]]:
+        """BatchGetStaffContacts answers for each member of staff whether and where the member is reached. No consent is asked, for what staff are
+        sent is work, never marketing. A member who cannot be reached is an outcome, never an error. Every call is recorded as a read of the
+        members' personal data.
         """
 
 def add_ContactServiceServicer_to_server(servicer: ContactServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

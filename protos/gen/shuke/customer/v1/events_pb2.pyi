@@ -606,17 +606,23 @@ Global___ConsentChanged: _TypeAlias = ConsentChanged  # noqa: Y015
 
 @_typing.final
 class StoreChanged(_message.Message):
-    """StoreChanged says that a store was entered or that fields of it changed. It does not hold what stands in them."""
+    """StoreChanged says that a store was entered or that fields of it changed. It holds what others plan by, and not the rest."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     STORE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     PATHS_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     store: _builtins.str
     """Store, "stores/{code}"."""
     state: _directory_pb2.Store.State.ValueType
     """State of the store on the day of the change."""
+    region: _builtins.str
+    """Region that the store belongs to since, as in Store; empty for none."""
+    time_zone: _builtins.str
+    """Time zone of the store since (IANA); empty for the chain's."""
     @_builtins.property
     def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Paths of the fields that changed, such as "closing_date", in alphabetical order; all that can be changed for a new store."""
@@ -627,10 +633,12 @@ class StoreChanged(_message.Message):
         store: _builtins.str = ...,
         state: _directory_pb2.Store.State.ValueType = ...,
         paths: _abc.Iterable[_builtins.str] | None = ...,
+        region: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["paths", b"paths", "state", b"state", "store", b"store"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paths", b"paths", "region", b"region", "state", b"state", "store", b"store", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -638,20 +646,38 @@ Global___StoreChanged: _TypeAlias = StoreChanged  # noqa: Y015
 
 @_typing.final
 class StaffChanged(_message.Message):
-    """StaffChanged says that a member of staff was entered or that fields of the entry changed. It does not hold what stands in them."""
+    """StaffChanged says that a member of staff was entered or that fields of the entry changed. It holds what the member may do and where,
+    and nothing personal.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     STAFF_FIELD_NUMBER: _builtins.int
     ACTIVE_FIELD_NUMBER: _builtins.int
     PATHS_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    STORES_FIELD_NUMBER: _builtins.int
+    CHAIN_WIDE_FIELD_NUMBER: _builtins.int
+    SUPERIOR_FIELD_NUMBER: _builtins.int
     staff: _builtins.str
     """Staff, "staff/{code}"."""
     active: _builtins.bool
     """Active is true while the member may act."""
+    chain_wide: _builtins.bool
+    """Chain wide is true for a member who works for all stores."""
+    superior: _builtins.str
+    """Superior of the member since, "staff/{code}"; empty for one who has none."""
     @_builtins.property
     def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Paths of the fields that changed, such as "roles", in alphabetical order; all that can be changed for a new member."""
+
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles that the member has since, in alphabetical order."""
+
+    @_builtins.property
+    def stores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Stores that the member works for since, "stores/{code}" each, in alphabetical order; empty where chain_wide is set."""
 
     def __init__(
         self,
@@ -659,10 +685,14 @@ class StaffChanged(_message.Message):
         staff: _builtins.str = ...,
         active: _builtins.bool = ...,
         paths: _abc.Iterable[_builtins.str] | None = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        stores: _abc.Iterable[_builtins.str] | None = ...,
+        chain_wide: _builtins.bool = ...,
+        superior: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "paths", b"paths", "staff", b"staff"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "chain_wide", b"chain_wide", "paths", b"paths", "roles", b"roles", "staff", b"staff", "stores", b"stores", "superior", b"superior"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
