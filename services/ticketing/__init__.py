@@ -1,0 +1,1 @@
+"""Ticketing: what customers bring, who answers for it, and by when."""
