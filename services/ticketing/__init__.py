@@ -1,0 +1,1 @@
+"""Ticketing: what customers bring forward, who answers for it, by when, and how it ends."""
