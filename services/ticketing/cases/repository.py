@@ -110,14 +110,16 @@ class Cases:
         if wanted.mine:
             query = query.where(sa.or_(column.owner == wanted.mine, column.assignee == wanted.mine))
         if wanted.stores is not None:
-            mine = sa.or_(column.owner == wanted.seen_by, column.assignee == wanted.seen_by)
-            query = query.where(sa.or_(column.store.in_(wanted.stores), mine) if wanted.seen_by else column.store.in_(wanted.stores))
+            seen: list[sa.ColumnElement[bool]] = [column.store.in_(wanted.stores)]
+            if wanted.seen_by:
+                seen += [column.owner == wanted.seen_by, column.assignee == wanted.seen_by]
+            query = query.where(sa.or_(*seen))
         if wanted.states:
             query = query.where(column.state.in_(wanted.states))
             ended = {not state.open for state in wanted.states}
             if len(ended) == 1:
                 query = query.where(column.closed == ended.pop())
-        order = (column.rank, column.order_time, column.id)
+        order: tuple[sa.Column[Any], ...] = (column.rank, column.order_time, column.id)
         if wanted.changed_since is not None:
             query, order = query.where(column.update_time >= wanted.changed_since), (column.update_time, column.id)
         if after is not None:

@@ -116,8 +116,6 @@ def actor(call: Call) -> Actor:
 def require_seen(ticket: Ticket, call: Call) -> None:
     """Raise `StoreForeign` unless the ticket is of a store of the caller's, or the caller's own."""
     principal = call.principal
-    staff = principal.staff or principal.operator
-    if principal.stores != ALL_STORES and ticket.store not in principal.stores and staff not in (ticket.owner, ticket.assignee):
+    own = (principal.staff or principal.operator) in (ticket.owner, ticket.assignee)
+    if principal.stores != ALL_STORES and ticket.store not in principal.stores and not own:
         raise StoreForeign(store=ticket.store or "-")
-
-

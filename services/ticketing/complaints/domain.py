@@ -155,9 +155,7 @@ def commit(case: Case, policy: SlaPolicy, time: int, field: str, actor: Actor, n
     case = signalled(counted(case, started), Told.COMMITMENT, number=number, promised_time=time)
     if resolve and latest is not None and now < latest < time and resolve.breach_time is None:
         longer = resolve.limit + time - latest
-        put_off = clocks.limit(
-            resolve, limit=longer, warning=warned(longer, policy), now=now, cause=cause, actor=staff
-        )
+        put_off = clocks.limit(resolve, limit=longer, warning=warned(longer, policy), now=now, cause=cause, actor=staff)
         case = counted(case, put_off)
     return case
 

@@ -57,6 +57,17 @@ def severity_of(value: ticket_pb2.Ticket.Severity.ValueType) -> str:
     return ticket_pb2.Ticket.Severity.Name(value) if value else ""
 
 
+def classification_from_proto(request: pb.ClassifyTicketRequest) -> dict[str, str]:
+    """Read what changes in the classification of a ticket."""
+    told = {"type": type_of(request.type), "severity": severity_of(request.severity)}
+    given = {name: value for name, value in told.items() if value}
+    if request.HasField("category"):
+        given["category"] = request.category
+    if request.HasField("cause_code"):
+        given["cause_code"] = request.cause_code
+    return given
+
+
 def wanted_from_proto(request: pb.ListTicketsRequest, staff: str, stores: tuple[str, ...] | None) -> Wanted:
     """Read which tickets are asked for; without any filter the caller's own, and of those the open ones."""
     states = tuple(State(ticket_pb2.Ticket.State.Name(state)) for state in request.states)
