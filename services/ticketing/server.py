@@ -14,11 +14,11 @@ from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
 from chassis.vault import Rewrapping, Vault
 from services.ticketing.cases.repository import Cases
-from services.ticketing.cases.rpc import Desk
 from services.ticketing.clients import PERMISSIONS, CustomerBook, customer_feed, tiering_feed
 from services.ticketing.complaints.rpc import ComplaintService
 from services.ticketing.config import TicketingSettings
 from services.ticketing.consumers import CUSTOMER, TIERING, on_customer, on_tiering
+from services.ticketing.desk.rpc import Desk
 from services.ticketing.policies.convert import rules_of
 from services.ticketing.policies.repository import Policies
 from services.ticketing.policies.rpc import PAYLOADS

@@ -240,6 +240,28 @@ class Case:
         return next((clock for clock in self.clocks if (clock.kind, clock.number) == (kind, number)), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which tickets a list shows; empty texts are any.
+
+    `mine` is who owns them or works on them. `stores` are those that the caller may see, None for all; what is `mine`
+    is seen whatever its store.
+    """
+
+    mine: str = ""
+    customer_id: str = ""
+    owner: str = ""
+    assignee: str = ""
+    queue: str = ""
+    store: str = ""
+    type: str = ""
+    number: str = ""
+    states: tuple[State, ...] = ()
+    stores: tuple[str, ...] | None = None
+    seen_by: str = ""
+    changed_since: int | None = None
+
+
 def require_current(ticket: Ticket, etag: str) -> None:
     """Raise `TicketChanged`, with how it stands now, where an etag is given that is not current."""
     if etag not in ("", ticket.etag):

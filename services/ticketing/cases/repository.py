@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -22,6 +21,7 @@ from services.ticketing.cases.domain import (
     Solution,
     Ticket,
     TicketNotFound,
+    Wanted,
 )
 from services.ticketing.cases.tables import TICKET_COUNTS, TICKETS
 from services.ticketing.clocks import repository as clocks
@@ -46,28 +46,6 @@ SIMILAR = (
     .order_by(TICKETS.c.id.desc())
     .limit(10)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which tickets a list shows; empty texts are any.
-
-    `mine` is who owns them or works on them. `stores` are those that the caller may see, None for all; what is `mine`
-    is seen whatever its store.
-    """
-
-    mine: str = ""
-    customer_id: str = ""
-    owner: str = ""
-    assignee: str = ""
-    queue: str = ""
-    store: str = ""
-    type: str = ""
-    number: str = ""
-    states: tuple[State, ...] = ()
-    stores: tuple[str, ...] | None = None
-    seen_by: str = ""
-    changed_since: int | None = None
 
 
 class Cases:

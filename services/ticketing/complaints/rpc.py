@@ -8,8 +8,8 @@ from chassis import wire
 from chassis.call import Call
 from chassis.errors import Problems, wrong
 from chassis.money import Currency
-from services.ticketing.cases.rpc import Desk
 from services.ticketing.complaints import domain
+from services.ticketing.desk.rpc import Desk
 from services.ticketing.policies.domain import needed
 from shuke.ticketing.v1 import complaints_pb2 as pb
 from shuke.ticketing.v1 import ticket_pb2

@@ -8,8 +8,7 @@ from typing import Any
 from chassis import names, wire
 from chassis.errors import Problems
 from services.ticketing.cases.convert import product_from_proto
-from services.ticketing.cases.domain import Entry
-from services.ticketing.cases.repository import Wanted
+from services.ticketing.cases.domain import Entry, Wanted
 from services.ticketing.states.domain import OPEN, State
 from services.ticketing.tickets.domain import Draft
 from shuke.ticketing.v1 import ticket_pb2

@@ -15,8 +15,8 @@ from chassis.principals import ALL_STORES
 from services.ticketing.cases.convert import ticket_to_proto
 from services.ticketing.cases.domain import Actor, Case, ranked
 from services.ticketing.cases.repository import next_number, similar
-from services.ticketing.cases.rpc import Desk, Request, require_seen
 from services.ticketing.clients import CustomerBook
+from services.ticketing.desk.rpc import Desk, Request, require_seen
 from services.ticketing.people import repository as people
 from services.ticketing.policies.domain import Rules, needed
 from services.ticketing.priorities.domain import SEVERITIES
