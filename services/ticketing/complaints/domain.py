@@ -9,24 +9,12 @@ from dataclasses import replace
 
 from chassis.calendar import utc
 from chassis.errors import FailedPrecondition, wrong
-from services.ticketing.cases.domain import (
-    Actor,
-    Case,
-    Commitment,
-    Offer,
-    Solution,
-    Told,
-    answered,
-    counted,
-    meet,
-    promised,
-    signalled,
-    step,
-)
+from services.ticketing.cases.domain import Actor, Case, Commitment, Offer, Solution, Told
 from services.ticketing.clocks import domain as clocks
 from services.ticketing.clocks.domain import Clock, Kind
 from services.ticketing.sla.domain import SlaPolicy
 from services.ticketing.states.domain import Verb
+from services.ticketing.steps.domain import answered, counted, meet, promised, signalled, step
 
 # As many as the contract can number.
 MOST_SOLUTIONS = 100

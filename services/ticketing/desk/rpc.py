@@ -15,10 +15,11 @@ from chassis.ids import NewId
 from chassis.principals import ALL_STORES, StoreForeign
 from chassis.settings import Chain
 from services.ticketing.cases.convert import ticket_to_proto, told
-from services.ticketing.cases.domain import Actor, ActorMissing, Case, Ticket, ranked, require_current
+from services.ticketing.cases.domain import Actor, ActorMissing, Case, Ticket, require_current
 from services.ticketing.cases.repository import Cases
 from services.ticketing.policies.domain import Rules
 from services.ticketing.policies.repository import Policies
+from services.ticketing.steps.domain import ranked
 from services.ticketing.timeline.repository import Timeline
 from shuke.ticketing.v1 import ticket_pb2 as pb
 

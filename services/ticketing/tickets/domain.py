@@ -8,23 +8,7 @@ from typing import Any
 
 from chassis.calendar import SECOND
 from chassis.errors import FailedPrecondition, Problems, wrong
-from services.ticketing.cases.domain import (
-    Actor,
-    Case,
-    Offer,
-    Product,
-    Promise,
-    Ticket,
-    Told,
-    answered,
-    counted,
-    drop,
-    entered,
-    meet,
-    promised,
-    signalled,
-    step,
-)
+from services.ticketing.cases.domain import Actor, Case, Offer, Product, Promise, Ticket, Told
 from services.ticketing.clocks import domain as clocks
 from services.ticketing.clocks.domain import Kind
 from services.ticketing.complaints.domain import numbered, require_accepted, require_facts, settled, warned
@@ -33,6 +17,7 @@ from services.ticketing.priorities.domain import Priority
 from services.ticketing.queues.domain import Queue, QueueCatalogue, route
 from services.ticketing.sla.domain import SlaPolicy, rule_for
 from services.ticketing.states.domain import COMPLAINTS, ON_THE_SPOT, State, Verb
+from services.ticketing.steps.domain import answered, counted, drop, entered, meet, promised, signalled, step
 
 DAY = 86_400 * SECOND
 # What came by letter, or was noted while the line was down, is registered later; older than this is a slip.

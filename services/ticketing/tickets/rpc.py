@@ -13,7 +13,7 @@ from chassis.ids import NewId
 from chassis.paging import Pager, page_size
 from chassis.principals import ALL_STORES
 from services.ticketing.cases.convert import ticket_to_proto
-from services.ticketing.cases.domain import Actor, Case, ranked
+from services.ticketing.cases.domain import Actor, Case
 from services.ticketing.cases.repository import next_number, similar
 from services.ticketing.clients import CustomerBook
 from services.ticketing.desk.rpc import Desk, Request, require_seen
@@ -21,6 +21,7 @@ from services.ticketing.people import repository as people
 from services.ticketing.policies.domain import Rules, needed
 from services.ticketing.priorities.domain import SEVERITIES
 from services.ticketing.queues.domain import Queue, find
+from services.ticketing.steps.domain import ranked
 from services.ticketing.tickets import convert, domain
 from services.ticketing.tickets.domain import Draft
 from shuke.ticketing.v1 import ticket_pb2
