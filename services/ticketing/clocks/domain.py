@@ -202,8 +202,8 @@ def pause(clock: Clock, *, time: int, cause: str, party: str, actor: str) -> lis
 
 
 def resume(clock: Clock, *, time: int, actor: str) -> list[ClockEvent]:
-    """Count on after a pause, or when what seemed done is not; the time in between does not count."""
-    if clock.kind is Kind.COMMITMENT or clock.state not in {State.PAUSED, State.MET}:
+    """Count on after a pause, or after an end that was none; the time in between does not count."""
+    if clock.kind is Kind.COMMITMENT or clock.state is State.RUNNING:
         return []
     return _add(clock, ClockEvent(*clock.key, Step.RESUMED, time, time, actor=actor))
 
