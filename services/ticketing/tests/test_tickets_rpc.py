@@ -141,8 +141,8 @@ def test_the_endings(clerk: Clerk) -> None:
     for fields, reason in (
         ({"ending": ending.UNSATISFIED, "reason": "No way."}, "MANAGER_REQUIRED"),
         ({"ending": ending.NO_CONTACT}, "ATTEMPTS_MISSING"),
-        ({"reason": "So."}, "FIELDS_INVALID"),
-        ({"ending": ending.UNSATISFIED, "staff": MARY}, "FIELDS_INVALID"),
+        ({"reason": "So."}, "ENDING_MISSING"),
+        ({"ending": ending.UNSATISFIED, "staff": MARY}, "TEXT_MISSING"),
     ):
         with pytest.raises(Refusal) as refused:
             clerk.act("tickets", "CloseTicket", inquiry, **fields)
