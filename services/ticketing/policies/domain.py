@@ -54,7 +54,7 @@ class Rules:
 
 
 def needed(policy: P | None, kind: str) -> P:
-    """Answer a policy that is in force, or raise `PolicyMissing`; `kind` is the one under which it is kept."""
+    """Answer a policy that must be in force, or raise `PolicyMissing`."""
     if policy is None:
         raise PolicyMissing(policy=f"policies/{kind}")
     return policy
