@@ -1,1 +1,1 @@
-"""Ticketing: the matters of customers from intake to their end, and the time limits and promises on them."""
+"""Ticketing: what customers bring, who answers for it, and by when."""
