@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chassis import names
 from chassis.call import Call
-from services.ticketing.cases.rpc import Desk, require_seen
 from services.ticketing.clocks import repository as clocks
+from services.ticketing.desk.rpc import Desk, require_seen
 from services.ticketing.explanations.convert import explanation_to_proto
 from services.ticketing.explanations.domain import explain
 from shuke.ticketing.v1 import clocks_pb2 as pb

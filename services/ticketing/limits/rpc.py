@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chassis import wire
 from chassis.call import Call
-from services.ticketing.cases.rpc import Desk
+from services.ticketing.desk.rpc import Desk
 from services.ticketing.limits import domain
 from services.ticketing.policies.domain import needed
 from shuke.ticketing.v1 import clocks_pb2 as pb
