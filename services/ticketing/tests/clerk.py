@@ -19,7 +19,14 @@ from services.ticketing.people import repository as people
 from services.ticketing.people.domain import Member
 from services.ticketing.tests.neighbours import ANNA
 from shuke.event.v1 import event_pb2, event_pb2_grpc
-from shuke.ticketing.v1 import clocks_pb2_grpc, complaints_pb2, complaints_pb2_grpc, events_pb2, tickets_pb2_grpc
+from shuke.ticketing.v1 import (
+    clocks_pb2,
+    clocks_pb2_grpc,
+    complaints_pb2,
+    complaints_pb2_grpc,
+    events_pb2,
+    tickets_pb2_grpc,
+)
 from shuke.ticketing.v1 import policies_pb2 as policies
 from shuke.ticketing.v1 import tickets_pb2 as pb
 from shuke.ticketing.v1.ticket_pb2 import Clock, Ticket
@@ -30,7 +37,7 @@ STUBS = {
     "complaints": complaints_pb2_grpc.ComplaintServiceStub,
     "clocks": clocks_pb2_grpc.ClockServiceStub,
 }
-MODULES: dict[str, Any] = {"tickets": pb, "complaints": complaints_pb2}
+MODULES: dict[str, Any] = {"tickets": pb, "complaints": complaints_pb2, "clocks": clocks_pb2}
 HOUR = 3600 * SECOND
 LEEDS, YORK = "LEEDS", "YORK"
 # The desk, whose superior is the manager; the engineer; somebody who left.
