@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -18,6 +19,8 @@ from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.events import partition_of
 from services.ticketing.consumers import CUSTOMER, TIERING, on_customer, on_tiering
+from services.ticketing.followups import repository as followups
+from services.ticketing.followups.domain import FollowUp
 from services.ticketing.people import repository
 from services.ticketing.people.domain import Member
 from services.ticketing.tables import CURSORS, METADATA
@@ -124,6 +127,21 @@ def test_a_member_is_known_as_told_last(listener: Listener) -> None:
     assert listener.hear(member(moved), member(left)) == 2
     assert listener.staff("S-1", "S-9") == {"S-1": left, "S-9": boss}
     assert listener.staff() == {}
+
+
+@pytest.mark.requirement("K-20")
+def test_the_superior_follows_up_for_who_left(listener: Listener) -> None:
+    """Open follow-ups of a member who leaves go to the superior, also when the member comes back at once.
+
+    Without a superior they stay, for others to find.
+    """
+    hers, his = FollowUp("a", "t", "1", ANNA, "", "S-1", 1, 10), FollowUp("b", "t", "1", ANNA, "", "S-2", 2, 10)
+    with listener.database.write() as tx:
+        followups.add(tx, [hers, his])
+    alone = replace(NADIA, code="S-2", active=False, superior="")
+    listener.hear(member(NADIA), member(replace(NADIA, active=False)), member(NADIA), member(alone))
+    with listener.database.read() as tx:
+        assert [followups.get(tx, one).owner for one in ("a", "b")] == ["S-9", "S-2"]
 
 
 def test_a_store_is_known_once_it_was_told(listener: Listener) -> None:
