@@ -14,6 +14,11 @@ def day_of(instant: int, zone: ZoneInfo) -> date:
     return (EPOCH + timedelta(microseconds=instant)).astimezone(zone).date()
 
 
+def utc(instant: int) -> str:
+    """Write an instant for people and machines, to the second, such as "2026-03-02T04:00:00Z" (RFC 3339)."""
+    return (EPOCH + timedelta(microseconds=instant)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def end_of_day(day: date, zone: ZoneInfo) -> int:
     """Answer the last microsecond of a day in a zone, whatever the length of the day."""
     midnight = datetime.combine(day + timedelta(days=1), time(), zone)

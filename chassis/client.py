@@ -64,6 +64,19 @@ def ask(method: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, headers: Headers
         raise
 
 
+def find(method: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, headers: Headers) -> A | None:
+    """Call a method that looks something up: None where there is none such, or can be none.
+
+    Raises `Unavailable` when the service does not answer.
+    """
+    try:
+        return ask(method, request, headers)
+    except grpc.RpcError as error:
+        if error.code() in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT):
+            return None
+        raise
+
+
 class Credentials:
     """The headers under which a service calls another one; a token is used again for half of its life."""
 

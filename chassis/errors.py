@@ -66,6 +66,11 @@ class Invalid(Refused):
         super().__init__(fields=listed(fields, MOST_FIELDS))
 
 
+def wrong(field_path: str, reason: str, **metadata: str) -> Invalid:
+    """Make the refusal of one wrong field, for a rule that can look at no other one any more."""
+    return Invalid([Violation(field_path, reason, {"field": field_path, **metadata})])
+
+
 def listed(words: list[str], most: int) -> str:
     """Name the first of many, and tell how many more there are."""
     more = [f"and {len(words) - most} more"] if len(words) > most else []

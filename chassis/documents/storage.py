@@ -168,6 +168,14 @@ def active_on(tx: Tx, kind: str, key: str, day: date) -> Document | None:
     return _one(tx, query.order_by(DOCUMENTS.c.effective_date.desc()).limit(1))
 
 
+def all_active_on(tx: Tx, kind: str, day: date) -> list[Document]:
+    """Read the versions of a kind in force on a day, one of each key that has any (ix_documents_active)."""
+    column, other = DOCUMENTS.c, DOCUMENTS.alias("other")
+    of_key = (other.c.kind == column.kind, other.c.key == column.key, IS_ACTIVE, other.c.effective_date <= day)
+    latest = sa.select(sa.func.max(other.c.effective_date)).where(*of_key).scalar_subquery()
+    return _all(tx, sa.select(DOCUMENTS).where(column.kind == kind, IS_ACTIVE, column.effective_date == latest))
+
+
 def rival_of(tx: Tx, document: Document) -> Document | None:
     """Read the active version that holds a document's effective date, for `activate`."""
     query = _active(document.kind, document.key)

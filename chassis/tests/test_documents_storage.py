@@ -163,6 +163,25 @@ def test_what_holds_on_a_day(database: Database) -> None:
         assert documents.active_on(tx, "templates", KEY, july) is None
 
 
+def test_what_holds_on_a_day_of_every_key(database: Database) -> None:
+    """All that holds on a day is found at once, one version of each key, and is what each key's own look-up finds."""
+    july, spring = date(2026, 7, 1), date(2026, 4, 1)
+    keep(
+        database,
+        activated(a_draft(1)),
+        activated(a_draft(2, day=july)),
+        activated(a_draft(1, day=spring, key="value")),
+        documents.retire(activated(a_draft(2, day=july, key="value")), ADMIN, NOW),
+        approved(a_draft(1, key="benefits")),
+    )
+    with database.read() as tx:
+        for day in (date(2025, 12, 31), NEW_YEAR, date(2026, 3, 31), spring, date(2026, 6, 30), july):
+            found = {version.key: version for version in documents.all_active_on(tx, KIND, day)}
+            each = {key: documents.active_on(tx, KIND, key, day) for key in documents.keys(tx, KIND)}
+            assert {key: version for key, version in each.items() if version} == found
+        assert documents.all_active_on(tx, "templates", july) == []
+
+
 def test_the_day_is_free_again_after_retiring(database: Database) -> None:
     """A retired version no longer stands in the way of another one for the same day."""
     keep(database, documents.retire(activated(a_draft(1)), ADMIN, NOW), activated(a_draft(2)))
@@ -265,10 +284,12 @@ def test_each_query_has_its_index(database: Database) -> None:
         explain(tx, "listed", lambda tx: documents.listed(tx, KIND, limit=5, after=(KEY, 1)))
         explain(tx, "newest", lambda tx: documents.newest(tx, KIND, KEY, State.APPROVED))
         explain(tx, "active", lambda tx: documents.active_on(tx, KIND, KEY, NEW_YEAR))
+        explain(tx, "all active", lambda tx: documents.all_active_on(tx, KIND, NEW_YEAR))
         explain(tx, "rival", lambda tx: documents.rival_of(tx, a_draft()))
         explain(tx, "waiting", lambda tx: documents.waiting(tx, KIND, [State.REVIEWED], limit=5, after=(0, "", 0)))
         explain(tx, "history", lambda tx: documents.history(tx, a_draft()))
     assert [line for lines in plans.values() for line in lines if "SCAN" in line or "TEMP B-TREE" in line] == []
     assert "ix_documents_active" in plans["active"][0]
+    assert all("ix_documents_active" in line or "SUBQUERY" in line for line in plans["all active"])
     assert "ix_documents_active" in plans["rival"][0]
     assert "ix_documents_waiting" in plans["waiting"][0]

@@ -1,1 +1,1 @@
-"""Ticketing: what customers bring forward, who answers for it, by when, and how it ends."""
+"""Ticketing: what customers bring, who answers for it, and by when."""

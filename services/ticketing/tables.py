@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chassis.access import AccessLog
 from chassis.calls import requests_table
 from chassis.chain import chain_table
 from chassis.consumer import cursors_table
@@ -17,5 +18,6 @@ LEASES = leases_table(METADATA)
 REQUESTS = requests_table(METADATA)
 CURSORS = cursors_table(METADATA)
 CHAIN = chain_table(METADATA)
+ACCESSES = AccessLog(METADATA)
 DOCUMENTS, STEPS = documents_tables(METADATA)
 VAULT_KEYS = vault_table(METADATA)

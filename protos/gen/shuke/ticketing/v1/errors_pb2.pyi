@@ -27,7 +27,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     TICKET_NOT_FOUND: _ErrorReason.ValueType  # 1
     """NOT_FOUND: there is no such ticket. Metadata: name."""
     TICKET_STATE_FORBIDS: _ErrorReason.ValueType  # 2
-    """FAILED_PRECONDITION: the ticket's state does not allow the verb. Metadata: name, state, verb, allowed."""
+    """FAILED_PRECONDITION: the ticket's state, or its type, does not allow the verb. Metadata: name, type, state, verb, allowed."""
     TICKET_CHANGED: _ErrorReason.ValueType  # 3
     """ABORTED: the ticket changed since the caller read it. Metadata: name, state, etag."""
     REPORTER_MISSING: _ErrorReason.ValueType  # 4
@@ -86,25 +86,27 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: a commitment was open, so that the next time must be promised. Metadata: field."""
     COMPENSATION_TOO_HIGH: _ErrorReason.ValueType  # 31
     """INVALID_ARGUMENT: more than the solution includes. Metadata: field, number."""
-    ENDING_MISSING: _ErrorReason.ValueType  # 32
+    AMOUNT_NOT_POSITIVE: _ErrorReason.ValueType  # 32
+    """INVALID_ARGUMENT: an amount must be above zero. Metadata: field."""
+    ENDING_MISSING: _ErrorReason.ValueType  # 33
     """INVALID_ARGUMENT: no ending is stated. Metadata: field."""
-    ATTEMPTS_MISSING: _ErrorReason.ValueType  # 33
+    ATTEMPTS_MISSING: _ErrorReason.ValueType  # 34
     """FAILED_PRECONDITION: the customer was not tried often enough. Metadata: made, needed."""
-    PARTY_MISSING: _ErrorReason.ValueType  # 34
+    PARTY_MISSING: _ErrorReason.ValueType  # 35
     """INVALID_ARGUMENT: a pause names the party that is waited for. Metadata: field."""
-    PAUSE_REASON_UNKNOWN: _ErrorReason.ValueType  # 35
+    PAUSE_REASON_UNKNOWN: _ErrorReason.ValueType  # 36
     """INVALID_ARGUMENT: the SLA policy has no such pause reason, or not for this party. Metadata: field, code, allowed."""
-    FOLLOW_UP_NOT_FOUND: _ErrorReason.ValueType  # 36
+    FOLLOW_UP_NOT_FOUND: _ErrorReason.ValueType  # 37
     """NOT_FOUND: there is no such follow-up. Metadata: name."""
-    FOLLOW_UP_ENDED: _ErrorReason.ValueType  # 37
+    FOLLOW_UP_ENDED: _ErrorReason.ValueType  # 38
     """FAILED_PRECONDITION: the follow-up was made or dropped. Metadata: name, state."""
-    UPDATE_PATH_WRONG: _ErrorReason.ValueType  # 38
+    UPDATE_PATH_WRONG: _ErrorReason.ValueType  # 39
     """INVALID_ARGUMENT: the update mask names a field that cannot be changed, or none. Metadata: field, path, allowed."""
-    POLICY_INCOMPLETE: _ErrorReason.ValueType  # 39
+    POLICY_INCOMPLETE: _ErrorReason.ValueType  # 40
     """INVALID_ARGUMENT: a policy lacks something before it can be submitted. Metadata: field."""
-    POLICY_KIND_WRONG: _ErrorReason.ValueType  # 40
+    POLICY_KIND_WRONG: _ErrorReason.ValueType  # 41
     """INVALID_ARGUMENT: the payload does not belong to the policy's name. Metadata: field, kind."""
-    POLICY_ENTRY_REPEATED: _ErrorReason.ValueType  # 41
+    POLICY_ENTRY_REPEATED: _ErrorReason.ValueType  # 42
     """INVALID_ARGUMENT: two entries of a policy bear the same key. Metadata: field, key."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -115,7 +117,7 @@ ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 TICKET_NOT_FOUND: ErrorReason.ValueType  # 1
 """NOT_FOUND: there is no such ticket. Metadata: name."""
 TICKET_STATE_FORBIDS: ErrorReason.ValueType  # 2
-"""FAILED_PRECONDITION: the ticket's state does not allow the verb. Metadata: name, state, verb, allowed."""
+"""FAILED_PRECONDITION: the ticket's state, or its type, does not allow the verb. Metadata: name, type, state, verb, allowed."""
 TICKET_CHANGED: ErrorReason.ValueType  # 3
 """ABORTED: the ticket changed since the caller read it. Metadata: name, state, etag."""
 REPORTER_MISSING: ErrorReason.ValueType  # 4
@@ -174,24 +176,26 @@ NEXT_TIME_MISSING: ErrorReason.ValueType  # 30
 """INVALID_ARGUMENT: a commitment was open, so that the next time must be promised. Metadata: field."""
 COMPENSATION_TOO_HIGH: ErrorReason.ValueType  # 31
 """INVALID_ARGUMENT: more than the solution includes. Metadata: field, number."""
-ENDING_MISSING: ErrorReason.ValueType  # 32
+AMOUNT_NOT_POSITIVE: ErrorReason.ValueType  # 32
+"""INVALID_ARGUMENT: an amount must be above zero. Metadata: field."""
+ENDING_MISSING: ErrorReason.ValueType  # 33
 """INVALID_ARGUMENT: no ending is stated. Metadata: field."""
-ATTEMPTS_MISSING: ErrorReason.ValueType  # 33
+ATTEMPTS_MISSING: ErrorReason.ValueType  # 34
 """FAILED_PRECONDITION: the customer was not tried often enough. Metadata: made, needed."""
-PARTY_MISSING: ErrorReason.ValueType  # 34
+PARTY_MISSING: ErrorReason.ValueType  # 35
 """INVALID_ARGUMENT: a pause names the party that is waited for. Metadata: field."""
-PAUSE_REASON_UNKNOWN: ErrorReason.ValueType  # 35
+PAUSE_REASON_UNKNOWN: ErrorReason.ValueType  # 36
 """INVALID_ARGUMENT: the SLA policy has no such pause reason, or not for this party. Metadata: field, code, allowed."""
-FOLLOW_UP_NOT_FOUND: ErrorReason.ValueType  # 36
+FOLLOW_UP_NOT_FOUND: ErrorReason.ValueType  # 37
 """NOT_FOUND: there is no such follow-up. Metadata: name."""
-FOLLOW_UP_ENDED: ErrorReason.ValueType  # 37
+FOLLOW_UP_ENDED: ErrorReason.ValueType  # 38
 """FAILED_PRECONDITION: the follow-up was made or dropped. Metadata: name, state."""
-UPDATE_PATH_WRONG: ErrorReason.ValueType  # 38
+UPDATE_PATH_WRONG: ErrorReason.ValueType  # 39
 """INVALID_ARGUMENT: the update mask names a field that cannot be changed, or none. Metadata: field, path, allowed."""
-POLICY_INCOMPLETE: ErrorReason.ValueType  # 39
+POLICY_INCOMPLETE: ErrorReason.ValueType  # 40
 """INVALID_ARGUMENT: a policy lacks something before it can be submitted. Metadata: field."""
-POLICY_KIND_WRONG: ErrorReason.ValueType  # 40
+POLICY_KIND_WRONG: ErrorReason.ValueType  # 41
 """INVALID_ARGUMENT: the payload does not belong to the policy's name. Metadata: field, kind."""
-POLICY_ENTRY_REPEATED: ErrorReason.ValueType  # 41
+POLICY_ENTRY_REPEATED: ErrorReason.ValueType  # 42
 """INVALID_ARGUMENT: two entries of a policy bear the same key. Metadata: field, key."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

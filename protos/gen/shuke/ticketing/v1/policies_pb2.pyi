@@ -284,7 +284,7 @@ class SlaPolicy(_message.Message):
 
         @_builtins.property
         def clocks(self) -> _containers.RepeatedScalarFieldContainer[_ticket_pb2.Clock.Kind.ValueType]:
-            """Clocks that it stops, none of them COMMITMENT."""
+            """Clocks that it stops, 1 to 4: ACKNOWLEDGE, CONFIRM, RESPOND or RESOLVE; a promise to a customer never waits."""
 
         def __init__(
             self,
@@ -502,11 +502,11 @@ class FollowUpPolicy(_message.Message):
         DELAYS_FIELD_NUMBER: _builtins.int
         @_builtins.property
         def types(self) -> _containers.RepeatedScalarFieldContainer[_ticket_pb2.Ticket.Type.ValueType]:
-            """Types, none in two rules."""
+            """Types, 1 to 12, none in two rules."""
 
         @_builtins.property
         def delays(self) -> _containers.RepeatedCompositeFieldContainer[_duration_pb2.Duration]:
-            """Delays of the calls after the closing, ascending: one call for each, 1 to 10."""
+            """Delays of the calls after the closing, 1 to 10 in any order: one call for each."""
 
         def __init__(
             self,

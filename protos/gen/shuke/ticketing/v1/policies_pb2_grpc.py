@@ -128,16 +128,15 @@ class PolicyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ActivatePolicy(self, request, context):
-        """ActivatePolicy puts an approved version in force from its effective date on: a rule holds for grade results that take effect on
-        that day or later. Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS), FAILED_PRECONDITION (RULE_TEMPLATE_MISSING) without an approved
-        template that has a body for each channel.
+        """ActivatePolicy puts an approved version in force from its effective date on, for what happens to tickets on that day or later.
+        Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetirePolicy(self, request, context):
-        """RetirePolicy takes a version out of use; messages that were made by it stay.
+        """RetirePolicy takes a version out of use; what it gave to tickets stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

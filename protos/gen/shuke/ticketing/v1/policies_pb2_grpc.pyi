@@ -46,12 +46,11 @@ class PolicyServiceStub:
     ApprovePolicy: _grpc.UnaryUnaryMultiCallable[_policies_pb2.ApprovePolicyRequest, _policies_pb2.Policy]
     """ApprovePolicy records the approval by a third person, who may send it back to draft. Errors: PERMISSION_DENIED (SAME_PERSON)."""
     ActivatePolicy: _grpc.UnaryUnaryMultiCallable[_policies_pb2.ActivatePolicyRequest, _policies_pb2.Policy]
-    """ActivatePolicy puts an approved version in force from its effective date on: a rule holds for grade results that take effect on
-    that day or later. Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS), FAILED_PRECONDITION (RULE_TEMPLATE_MISSING) without an approved
-    template that has a body for each channel.
+    """ActivatePolicy puts an approved version in force from its effective date on, for what happens to tickets on that day or later.
+    Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS).
     """
     RetirePolicy: _grpc.UnaryUnaryMultiCallable[_policies_pb2.RetirePolicyRequest, _policies_pb2.Policy]
-    """RetirePolicy takes a version out of use; messages that were made by it stay."""
+    """RetirePolicy takes a version out of use; what it gave to tickets stays."""
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_policies_pb2.GetPolicyRequest, _policies_pb2.Policy]
     """GetPolicy answers one version. Errors: NOT_FOUND (DOCUMENT_NOT_FOUND)."""
     ListPolicies: _grpc.UnaryUnaryMultiCallable[_policies_pb2.ListPoliciesRequest, _policies_pb2.ListPoliciesResponse]
@@ -77,12 +76,11 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     ApprovePolicy: _aio.UnaryUnaryMultiCallable[_policies_pb2.ApprovePolicyRequest, _policies_pb2.Policy]  # type: ignore[assignment]
     """ApprovePolicy records the approval by a third person, who may send it back to draft. Errors: PERMISSION_DENIED (SAME_PERSON)."""
     ActivatePolicy: _aio.UnaryUnaryMultiCallable[_policies_pb2.ActivatePolicyRequest, _policies_pb2.Policy]  # type: ignore[assignment]
-    """ActivatePolicy puts an approved version in force from its effective date on: a rule holds for grade results that take effect on
-    that day or later. Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS), FAILED_PRECONDITION (RULE_TEMPLATE_MISSING) without an approved
-    template that has a body for each channel.
+    """ActivatePolicy puts an approved version in force from its effective date on, for what happens to tickets on that day or later.
+    Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS).
     """
     RetirePolicy: _aio.UnaryUnaryMultiCallable[_policies_pb2.RetirePolicyRequest, _policies_pb2.Policy]  # type: ignore[assignment]
-    """RetirePolicy takes a version out of use; messages that were made by it stay."""
+    """RetirePolicy takes a version out of use; what it gave to tickets stays."""
     GetPolicy: _aio.UnaryUnaryMultiCallable[_policies_pb2.GetPolicyRequest, _policies_pb2.Policy]  # type: ignore[assignment]
     """GetPolicy answers one version. Errors: NOT_FOUND (DOCUMENT_NOT_FOUND)."""
     ListPolicies: _aio.UnaryUnaryMultiCallable[_policies_pb2.ListPoliciesRequest, _policies_pb2.ListPoliciesResponse]  # type: ignore[assignment]
@@ -141,9 +139,8 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policies_pb2.ActivatePolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policies_pb2.Policy, _abc.Awaitable[_policies_pb2.Policy]]:
-        """ActivatePolicy puts an approved version in force from its effective date on: a rule holds for grade results that take effect on
-        that day or later. Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS), FAILED_PRECONDITION (RULE_TEMPLATE_MISSING) without an approved
-        template that has a body for each channel.
+        """ActivatePolicy puts an approved version in force from its effective date on, for what happens to tickets on that day or later.
+        Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS).
         """
 
     @_abc_1.abstractmethod
@@ -152,7 +149,7 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policies_pb2.RetirePolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policies_pb2.Policy, _abc.Awaitable[_policies_pb2.Policy]]:
-        """RetirePolicy takes a version out of use; messages that were made by it stay."""
+        """RetirePolicy takes a version out of use; what it gave to tickets stays."""
 
     @_abc_1.abstractmethod
     def GetPolicy(

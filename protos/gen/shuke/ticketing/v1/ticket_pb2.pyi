@@ -434,9 +434,9 @@ class Ticket(_message.Message):
     queue: _builtins.str
     """Queue: the department in charge, "queues/{code}"."""
     subject: _builtins.str
-    """Subject: one line on what it is about."""
+    """Subject: one line on what it is about. At most 200 characters."""
     description: _builtins.str
-    """Description, in the customer's words; empty in lists."""
+    """Description, in the customer's words; empty in lists. At most 20,000 characters."""
     category: _builtins.str
     """Category of the chain's own catalogue."""
     cause_code: _builtins.str

@@ -205,7 +205,7 @@ class OpenTicketRequest(_message.Message):
         answer: _builtins.str
         """Answer that the customer got. At most 10,000 characters."""
         satisfied: _builtins.bool
-        """Satisfied: the customer is. Otherwise the ticket stays open, in progress."""
+        """Satisfied: the customer is. Otherwise the ticket stays open."""
         def __init__(
             self,
             *,

@@ -1,0 +1,1 @@
+"""Clocks: the time limits of tickets, each the sum of its events."""

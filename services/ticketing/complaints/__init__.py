@@ -1,0 +1,1 @@
+"""The steps of a complaint, promised times, progress, compensation."""

@@ -1,0 +1,1 @@
+"""Verbs that work the time limits."""

@@ -1,0 +1,1 @@
+"""Priorities: in which order tickets are worked on, and why."""

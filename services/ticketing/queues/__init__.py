@@ -1,0 +1,1 @@
+"""Queues: which department works on a ticket."""

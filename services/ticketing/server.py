@@ -1,0 +1,76 @@
+"""The composition root of the ticketing service: the only file that knows every part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chassis.calls import Calls
+from chassis.clock import Clock
+from chassis.consumer import Consumer
+from chassis.documents.rpc import PolicyService
+from chassis.feed import EventFeed, sequence
+from chassis.leases import Leases
+from chassis.service import Foundation, Program, Service
+from chassis.settings import Chain, SettingError, Suite
+from chassis.vault import Rewrapping, Vault
+from services.ticketing.cases.repository import Cases
+from services.ticketing.cases.rpc import Desk
+from services.ticketing.clients import PERMISSIONS, CustomerBook, customer_feed, tiering_feed
+from services.ticketing.complaints.rpc import ComplaintService
+from services.ticketing.config import TicketingSettings
+from services.ticketing.consumers import CUSTOMER, TIERING, on_customer, on_tiering
+from services.ticketing.policies.convert import rules_of
+from services.ticketing.policies.repository import Policies
+from services.ticketing.policies.rpc import PAYLOADS
+from services.ticketing.tables import ACCESSES, CHAIN, CURSORS, LEASES, LOG, METADATA, REQUESTS, VAULT_KEYS
+from services.ticketing.tickets.rpc import TicketService
+from services.ticketing.timeline.repository import Timeline
+from shuke.event.v1 import event_pb2
+from shuke.ticketing.v1 import complaints_pb2, errors_pb2, policies_pb2, tickets_pb2
+
+API = "ticketing"
+PEOPLE_IN_PRODUCTION = 3
+
+
+def build(config: TicketingSettings, suite: Suite, chain: Chain, clock: Clock) -> Service:
+    """Build the service from its settings; nothing runs yet."""
+    production = suite.env == "production"
+    if production and config.approval_people < PEOPLE_IN_PRODUCTION:
+        raise SettingError(f"{config.prefix}APPROVAL_PEOPLE must be {PEOPLE_IN_PRODUCTION} in production")
+    base = Foundation(
+        API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock, PERMISSIONS, accesses=ACCESSES
+    )
+    database, new_id, pager = base.database, base.new_id, base.pager
+    leases = Leases(database, LEASES, clock, new_id())
+    vault = Vault(VAULT_KEYS, config.vault_keys, config.index_keys)
+    calls = Calls(database, REQUESTS, clock, new_id, lambda content: vault.digest("REQUEST", content))
+    desk = Desk(calls, database, Cases(vault), Timeline(vault), Policies(rules_of), LOG, chain)
+    book = CustomerBook(config.customer_address, base.credentials)
+
+    feeds = (
+        (customer_feed(config.customer_address, base.credentials), CUSTOMER, on_customer),
+        (tiering_feed(config.tiering_address, base.credentials), TIERING, on_tiering),
+    )
+    consumers = tuple(
+        Consumer(database, CURSORS, source, effect, clock=clock, new_id=new_id) for _, source, effect in feeds
+    )
+    listeners = [
+        leases.worker(f"{source} events", lambda consumer=consumer, feed=feed: consumer.poll(feed))
+        for consumer, (feed, source, _) in zip(consumers, feeds, strict=True)
+    ]
+    sequencer = leases.worker("sequencer", lambda: sequence(database, LOG))
+
+    base.server.add(tickets_pb2.DESCRIPTOR.services_by_name["TicketService"], TicketService(desk, book, pager))
+    base.server.add(complaints_pb2.DESCRIPTOR.services_by_name["ComplaintService"], ComplaintService(desk))
+    base.server.add(
+        policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],
+        PolicyService(
+            policies_pb2, PAYLOADS, calls, database, pager, config.approval_people, examples=not production
+        ),
+    )
+    base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
+    rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
+    return Service(base, (leases, sequencer, *listeners, rewrapping), consumers=consumers)
+
+
+PROGRAM = Program(API, TicketingSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

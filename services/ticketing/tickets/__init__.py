@@ -1,0 +1,1 @@
+"""The verbs of a ticket from intake to its end."""
