@@ -8,9 +8,10 @@ from enum import StrEnum
 
 from chassis import names
 from chassis.errors import FailedPrecondition, NotFound, wrong
-from services.ticketing.cases.domain import Ticket
+from services.ticketing.cases.domain import Actor, Case, Ticket, entered
 from services.ticketing.policies.domain import FollowUpPolicy
 from services.ticketing.states import domain as tickets
+from services.ticketing.states.domain import Verb
 
 # The endings after which the customer is asked: of the others nobody was reached, or nothing was handled.
 FOLLOWED = (tickets.State.CLOSED_SATISFIED, tickets.State.CLOSED_UNSATISFIED)
@@ -127,3 +128,12 @@ def complete(follow_up: FollowUp, outcome: Outcome, now: int, *, satisfied: bool
     if outcome is Outcome.NO_ANSWER:
         return tried
     return replace(tried, state=State.DONE, complete_time=now, satisfied=satisfied)
+
+
+def entered_try(case: Case, follow_up: FollowUp, remark: str, actor: Actor, now: int) -> Case:
+    """Enter the last try into the timeline of the ticket, with what the customer said (K-20, K-48)."""
+    details = {"follow_up": str(follow_up.number), "outcome": str(follow_up.outcome)}
+    if follow_up.satisfied is not None:
+        details["satisfied"] = "yes" if follow_up.satisfied else "no"
+    state = case.ticket.state
+    return entered(case, Verb.COMPLETE_FOLLOW_UP, actor, now, state, text=remark, details=details)

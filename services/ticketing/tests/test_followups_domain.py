@@ -9,8 +9,8 @@ import pytest
 
 from chassis.calendar import SECOND
 from chassis.errors import Invalid
-from services.ticketing.cases.domain import Ticket
-from services.ticketing.followups.domain import FollowUp, FollowUpEnded, Outcome, State, complete, plan
+from services.ticketing.cases.domain import Actor, Case, Ticket
+from services.ticketing.followups.domain import FollowUp, FollowUpEnded, Outcome, State, complete, entered_try, plan
 from services.ticketing.policies.domain import FollowUpPolicy
 from services.ticketing.priorities.domain import Priority
 from services.ticketing.states import domain as tickets
@@ -104,6 +104,25 @@ def test_without_an_answer_it_stays_open() -> None:
     twice = complete(replace(once, state=State.DUE), Outcome.NO_ANSWER, LATER, satisfied=None)
     assert (twice.state, twice.tries, twice.complete_time) == (State.DUE, 2, None)
     assert complete(twice, Outcome.REACHED, LATER, satisfied=True).tries == 3
+
+
+@pytest.mark.requirement("K-20", "K-48")
+def test_a_try_stands_in_the_timeline_of_its_ticket() -> None:
+    """Who called, what came of it and what the customer said is entered; the ticket stays as it is."""
+    done = complete(PLANNED, Outcome.REACHED, LATER, satisfied=False)
+    case = entered_try(Case(TICKET), done, "Call in the evening", Actor("S-1", "apiKeys/x"), LATER)
+    [entry] = case.entries
+    assert (entry.verb, entry.actor, entry.text, entry.time) == (
+        tickets.Verb.COMPLETE_FOLLOW_UP,
+        "staff/S-1",
+        "Call in the evening",
+        LATER,
+    )
+    assert entry.details == {"follow_up": "1", "outcome": "REACHED", "satisfied": "no"}
+    assert entry.from_state == entry.to_state == TICKET.state
+    assert case.ticket == replace(TICKET, entries=1)
+    unasked = entered_try(case, complete(PLANNED, Outcome.NO_ANSWER, LATER, satisfied=None), "", Actor("", "k"), LATER)
+    assert unasked.entries[1].details == {"follow_up": "1", "outcome": "NO_ANSWER"}
 
 
 @pytest.mark.parametrize("state", [State.DONE, State.DROPPED])
