@@ -62,7 +62,8 @@ NOUN_MAY_IMPORT = {
     "__init__": (),
     "domain": (*STANDARD, *OWN_DOMAINS, *PURE_CHASSIS),
     "tables": STORING,
-    "repository": STORING,
+    # What hangs on a record is read and written with it.
+    "repository": (*STORING, "services.{service}.*.repository"),
     "convert": (
         *STANDARD,
         *OWN_DOMAINS,
@@ -73,7 +74,8 @@ NOUN_MAY_IMPORT = {
         "chassis.access.Access",
         "chassis.events.Change",
     ),
-    "rpc": ACTING,
+    # Handlers of several services of one API share the way that their calls go.
+    "rpc": (*ACTING, "services.{service}.*.rpc"),
 }
 # Files of a service: services/<service>/<file>.py. `None` is anything of the service, the chassis and the libraries.
 SERVICE_MAY_IMPORT = {

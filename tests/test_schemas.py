@@ -15,13 +15,14 @@ from chassis.service import Program
 from gateway.server import PROGRAM as GATEWAY
 from services.customer.server import PROGRAM as CUSTOMER
 from services.notify.server import PROGRAM as NOTIFY
+from services.ticketing.server import PROGRAM as TICKETING
 from services.tiering.server import PROGRAM as TIERING
 from tests.databases import MakeDatabase
 
 Row = tuple[str, ...]
 
 
-@pytest.fixture(params=[CUSTOMER, TIERING, NOTIFY, GATEWAY], ids=lambda program: program.name)
+@pytest.fixture(params=[CUSTOMER, TIERING, TICKETING, NOTIFY, GATEWAY], ids=lambda program: program.name)
 def program(request: pytest.FixtureRequest) -> Program:
     """Name each service in turn."""
     found: Program = request.param

@@ -50,8 +50,9 @@ class CustomerBook:
 
     def find(self, lookup: tickets_pb2.OpenTicketRequest.Lookup) -> str:
         """Answer the id of the one customer that matches; raise `CustomerUnknown` or `CustomerAmbiguous`."""
-        key = lookup.WhichOneof("key")
-        wanted = customer_pb2.CustomerLookup(**{key: getattr(lookup, key)})
+        wanted = customer_pb2.CustomerLookup()
+        # Both messages call and number their keys alike, so that one reads as the other.
+        wanted.MergeFromString(lookup.SerializeToString())
         request = customer_pb2.LookupCustomerRequest(lookup=wanted)
         answer = find(self.stub.LookupCustomer, request, self.credentials.headers("customer"))
         if answer is None or not answer.matches:

@@ -14,11 +14,11 @@ from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
 from chassis.vault import Rewrapping, Vault
 from services.ticketing.cases.repository import Cases
-from services.ticketing.cases.rpc import Desk
 from services.ticketing.clients import PERMISSIONS, CustomerBook, customer_feed, tiering_feed
 from services.ticketing.complaints.rpc import ComplaintService
 from services.ticketing.config import TicketingSettings
 from services.ticketing.consumers import CUSTOMER, TIERING, on_customer, on_tiering
+from services.ticketing.desk.rpc import Desk
 from services.ticketing.policies.convert import rules_of
 from services.ticketing.policies.repository import Policies
 from services.ticketing.policies.rpc import PAYLOADS
@@ -47,30 +47,25 @@ def build(config: TicketingSettings, suite: Suite, chain: Chain, clock: Clock) -
     desk = Desk(calls, database, Cases(vault), Timeline(vault), Policies(rules_of), LOG, chain)
     book = CustomerBook(config.customer_address, base.credentials)
 
-    feeds = (
-        (customer_feed(config.customer_address, base.credentials), CUSTOMER, on_customer),
-        (tiering_feed(config.tiering_address, base.credentials), TIERING, on_tiering),
-    )
-    consumers = tuple(
-        Consumer(database, CURSORS, source, effect, clock=clock, new_id=new_id) for _, source, effect in feeds
-    )
-    listeners = [
-        leases.worker(f"{source} events", lambda consumer=consumer, feed=feed: consumer.poll(feed))
-        for consumer, (feed, source, _) in zip(consumers, feeds, strict=True)
-    ]
+    customer = customer_feed(config.customer_address, base.credentials)
+    tiering = tiering_feed(config.tiering_address, base.credentials)
+    directory = Consumer(database, CURSORS, CUSTOMER, on_customer, clock=clock, new_id=new_id)
+    classes = Consumer(database, CURSORS, TIERING, on_tiering, clock=clock, new_id=new_id)
     sequencer = leases.worker("sequencer", lambda: sequence(database, LOG))
 
     base.server.add(tickets_pb2.DESCRIPTOR.services_by_name["TicketService"], TicketService(desk, book, pager))
     base.server.add(complaints_pb2.DESCRIPTOR.services_by_name["ComplaintService"], ComplaintService(desk))
     base.server.add(
         policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],
-        PolicyService(
-            policies_pb2, PAYLOADS, calls, database, pager, config.approval_people, examples=not production
-        ),
+        PolicyService(policies_pb2, PAYLOADS, calls, database, pager, config.approval_people, examples=not production),
     )
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
     rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
-    return Service(base, (leases, sequencer, *listeners, rewrapping), consumers=consumers)
+    listeners = (
+        leases.worker("customer events", lambda: directory.poll(customer)),
+        leases.worker("tiering events", lambda: classes.poll(tiering)),
+    )
+    return Service(base, (leases, sequencer, *listeners, rewrapping), consumers=(directory, classes))
 
 
 PROGRAM = Program(API, TicketingSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

@@ -113,7 +113,7 @@ def told(case: Case) -> list[Change]:
 
 
 def _event(kind: Told, facts: events_pb2.TicketFacts, details: Mapping[str, Any]) -> Message:
-    event = getattr(events_pb2, kind)(ticket=facts)
+    event: Any = getattr(events_pb2, kind)(ticket=facts)
     for name, value in details.items():
         if name.endswith("_time"):
             getattr(event, name).CopyFrom(wire.timestamp(value))
@@ -121,7 +121,8 @@ def _event(kind: Told, facts: events_pb2.TicketFacts, details: Mapping[str, Any]
             event.clock = pb.Clock.Kind.Value(value)
         else:
             setattr(event, name, names.name(_CODES[name], value) if name in _CODES else value)
-    return event
+    written: Message = event
+    return written
 
 
 def _facts(ticket: Ticket) -> events_pb2.TicketFacts:
@@ -192,5 +193,3 @@ def _solution(one: Solution, money: Currency) -> pb.Solution:
 def _urgency(clock: Clock) -> tuple[int, int, int]:
     """Order clocks: the earliest due first, then those that do not run, in the order in which they began."""
     return (clock.due_time if clock.due_time is not None else _FAR_FUTURE, clock.start_time, clock.number)
-
-

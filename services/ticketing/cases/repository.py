@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -22,6 +21,7 @@ from services.ticketing.cases.domain import (
     Solution,
     Ticket,
     TicketNotFound,
+    Wanted,
 )
 from services.ticketing.cases.tables import TICKET_COUNTS, TICKETS
 from services.ticketing.clocks import repository as clocks
@@ -46,28 +46,6 @@ SIMILAR = (
     .order_by(TICKETS.c.id.desc())
     .limit(10)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which tickets a list shows; empty texts are any.
-
-    `mine` is who owns them or works on them. `stores` are those that the caller may see, None for all; what is `mine`
-    is seen whatever its store.
-    """
-
-    mine: str = ""
-    customer_id: str = ""
-    owner: str = ""
-    assignee: str = ""
-    queue: str = ""
-    store: str = ""
-    type: str = ""
-    number: str = ""
-    states: tuple[State, ...] = ()
-    stores: tuple[str, ...] | None = None
-    seen_by: str = ""
-    changed_since: int | None = None
 
 
 class Cases:
@@ -110,14 +88,16 @@ class Cases:
         if wanted.mine:
             query = query.where(sa.or_(column.owner == wanted.mine, column.assignee == wanted.mine))
         if wanted.stores is not None:
-            mine = sa.or_(column.owner == wanted.seen_by, column.assignee == wanted.seen_by)
-            query = query.where(sa.or_(column.store.in_(wanted.stores), mine) if wanted.seen_by else column.store.in_(wanted.stores))
+            seen: list[sa.ColumnElement[bool]] = [column.store.in_(wanted.stores)]
+            if wanted.seen_by:
+                seen += [column.owner == wanted.seen_by, column.assignee == wanted.seen_by]
+            query = query.where(sa.or_(*seen))
         if wanted.states:
             query = query.where(column.state.in_(wanted.states))
             ended = {not state.open for state in wanted.states}
             if len(ended) == 1:
                 query = query.where(column.closed == ended.pop())
-        order = (column.rank, column.order_time, column.id)
+        order: tuple[sa.Column[Any], ...] = (column.rank, column.order_time, column.id)
         if wanted.changed_since is not None:
             query, order = query.where(column.update_time >= wanted.changed_since), (column.update_time, column.id)
         if after is not None:

@@ -9,24 +9,12 @@ from dataclasses import replace
 
 from chassis.calendar import utc
 from chassis.errors import FailedPrecondition, wrong
-from services.ticketing.cases.domain import (
-    Actor,
-    Case,
-    Commitment,
-    Offer,
-    Solution,
-    Told,
-    answered,
-    counted,
-    meet,
-    promised,
-    signalled,
-    step,
-)
+from services.ticketing.cases.domain import Actor, Case, Commitment, Offer, Solution, Told
 from services.ticketing.clocks import domain as clocks
 from services.ticketing.clocks.domain import Clock, Kind
 from services.ticketing.sla.domain import SlaPolicy
 from services.ticketing.states.domain import Verb
+from services.ticketing.steps.domain import answered, counted, meet, promised, signalled, step
 
 # As many as the contract can number.
 MOST_SOLUTIONS = 100
@@ -155,9 +143,7 @@ def commit(case: Case, policy: SlaPolicy, time: int, field: str, actor: Actor, n
     case = signalled(counted(case, started), Told.COMMITMENT, number=number, promised_time=time)
     if resolve and latest is not None and now < latest < time and resolve.breach_time is None:
         longer = resolve.limit + time - latest
-        put_off = clocks.limit(
-            resolve, limit=longer, warning=warned(longer, policy), now=now, cause=cause, actor=staff
-        )
+        put_off = clocks.limit(resolve, limit=longer, warning=warned(longer, policy), now=now, cause=cause, actor=staff)
         case = counted(case, put_off)
     return case
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from google.type.money_pb2 import Money
+
 from chassis import wire
 from chassis.call import Call
 from chassis.errors import Problems, wrong
 from chassis.money import Currency
-from google.type.money_pb2 import Money
-from services.ticketing.cases.rpc import Desk
 from services.ticketing.complaints import domain
+from services.ticketing.desk.rpc import Desk
 from services.ticketing.policies.domain import needed
 from shuke.ticketing.v1 import complaints_pb2 as pb
 from shuke.ticketing.v1 import ticket_pb2

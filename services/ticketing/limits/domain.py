@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from chassis.errors import wrong
-from services.ticketing.cases.domain import Actor, Case, counted, meet, step
+from services.ticketing.cases.domain import Actor, Case
 from services.ticketing.clocks import domain as clocks
 from services.ticketing.clocks.domain import Kind
 from services.ticketing.complaints.domain import commit
 from services.ticketing.sla.domain import PauseReason, SlaPolicy
 from services.ticketing.states.domain import Verb
+from services.ticketing.steps.domain import counted, meet, step
 
 
 def confirm_report(case: Case, policy: SlaPolicy, agreed_time: int, remark: str, actor: Actor, now: int) -> Case:

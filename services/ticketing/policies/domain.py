@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from chassis.errors import FailedPrecondition, Problems
 from services.ticketing.priorities.domain import PriorityPolicy
@@ -35,6 +36,7 @@ class FollowUpPolicy:
     delays: Mapping[str, tuple[int, ...]]
 
 
+P = TypeVar("P")
 Payload = SlaPolicy | PriorityPolicy | QueueCatalogue | ClosingPolicy | FollowUpPolicy
 
 
@@ -49,6 +51,13 @@ class Rules:
     queues: QueueCatalogue | None = None
     closing: ClosingPolicy | None = None
     follow_up: FollowUpPolicy | None = None
+
+
+def needed(policy: P | None, kind: str) -> P:
+    """Answer a policy that must be in force, or raise `PolicyMissing`."""
+    if policy is None:
+        raise PolicyMissing(policy=f"policies/{kind}")
+    return policy
 
 
 def note_repeated(problems: Problems, keys: Iterable[tuple[str, str]]) -> None:

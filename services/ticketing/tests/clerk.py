@@ -35,11 +35,19 @@ HOUR = 3600 * SECOND
 LEEDS, YORK = "LEEDS", "YORK"
 # The desk, whose superior is the manager; the engineer; somebody who left.
 ALICE, MARY, EVA, GONE = "A01", "M01", "E01", "G01"
+CALLER = ("staff", "stores", "operator", "permissions", "language")
+
+
+def member(code: str, role: str, *stores: str, superior: str = MARY, active: bool = True) -> Member:
+    """Write a member of staff, chain-wide where no store is named."""
+    return Member(code, active, (role,), stores, not stores, superior)
+
+
 PEOPLE = (
-    Member(ALICE, True, ("specialist",), (LEEDS,), False, MARY),
-    Member(MARY, True, ("service_manager",), (), True, ""),
-    Member(EVA, True, ("engineer",), (), True, MARY),
-    Member(GONE, False, ("specialist",), (LEEDS,), False, MARY),
+    member(ALICE, "specialist", LEEDS),
+    member(MARY, "service_manager", superior=""),
+    member(EVA, "engineer"),
+    member(GONE, "specialist", LEEDS, active=False),
 )
 
 
@@ -145,7 +153,7 @@ class Clerk:
 
     def enforce(self, kind: str, policy: policies.Policy, since: date = date(2026, 1, 1)) -> None:
         """Put a version of a policy in force."""
-        content = Content(policy.SerializeToString(), since, "", False)
+        content = Content(policy.SerializeToString(), since, "", example=False)
         with self.running.database.write() as tx:
             number = documents.next_version(tx, POLICIES, kind)
             drafted = documents.draft(POLICIES, kind, number, content, "A", self.clock())
@@ -153,8 +161,13 @@ class Clerk:
 
     def open(self, **fields: Any) -> Ticket:
         """Open a ticket: a complaint of Anna's at the counter in Leeds, where nothing else is said."""
-        caller = {name: fields.pop(name) for name in ("staff", "stores", "operator", "permissions", "language") if name in fields}
-        usual: dict[str, Any] = {"type": Ticket.COMPLAINT, "channel": Ticket.COUNTER, "store": LEEDS, "subject": "Kettle"}
+        caller = {name: fields.pop(name) for name in CALLER if name in fields}
+        usual: dict[str, Any] = {
+            "type": Ticket.COMPLAINT,
+            "channel": Ticket.COUNTER,
+            "store": LEEDS,
+            "subject": "Kettle",
+        }
         if not {"customer", "customer_lookup", "staff_reporter"} & fields.keys():
             usual["customer"] = ANNA
         ticket: Ticket = self.call("tickets", "OpenTicket", pb.OpenTicketRequest(**usual | fields), **caller)
@@ -163,7 +176,7 @@ class Clerk:
     def act(self, service: str, method: str, ticket: Ticket | str, **fields: Any) -> Ticket:
         """Act on a ticket."""
         name = ticket if isinstance(ticket, str) else ticket.name
-        caller = {key: fields.pop(key) for key in ("staff", "stores", "operator", "permissions", "language") if key in fields}
+        caller = {name: fields.pop(name) for name in CALLER if name in fields}
         request = getattr(MODULES[service], f"{method}Request")(name=name, **fields)
         acted: Ticket = self.call(service, method, request, **caller)
         return acted
@@ -192,7 +205,7 @@ class Clerk:
 
     def listed(self, **fields: Any) -> list[str]:
         """List tickets; answer their names."""
-        caller = {key: fields.pop(key) for key in ("staff", "stores", "operator") if key in fields}
+        caller = {name: fields.pop(name) for name in CALLER if name in fields}
         answer = self.call("tickets", "ListTickets", pb.ListTicketsRequest(**fields), **caller)
         return [ticket.name for ticket in answer.tickets]
 

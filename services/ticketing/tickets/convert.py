@@ -8,8 +8,7 @@ from typing import Any
 from chassis import names, wire
 from chassis.errors import Problems
 from services.ticketing.cases.convert import product_from_proto
-from services.ticketing.cases.domain import Entry
-from services.ticketing.cases.repository import Wanted
+from services.ticketing.cases.domain import Entry, Wanted
 from services.ticketing.states.domain import OPEN, State
 from services.ticketing.tickets.domain import Draft
 from shuke.ticketing.v1 import ticket_pb2
@@ -55,6 +54,17 @@ def type_of(value: ticket_pb2.Ticket.Type.ValueType) -> str:
 def severity_of(value: ticket_pb2.Ticket.Severity.ValueType) -> str:
     """Answer the name of a severity; the empty text for none."""
     return ticket_pb2.Ticket.Severity.Name(value) if value else ""
+
+
+def classification_from_proto(request: pb.ClassifyTicketRequest) -> dict[str, str]:
+    """Read what changes in the classification of a ticket."""
+    told = {"type": type_of(request.type), "severity": severity_of(request.severity)}
+    given = {name: value for name, value in told.items() if value}
+    if request.HasField("category"):
+        given["category"] = request.category
+    if request.HasField("cause_code"):
+        given["cause_code"] = request.cause_code
+    return given
 
 
 def wanted_from_proto(request: pb.ListTicketsRequest, staff: str, stores: tuple[str, ...] | None) -> Wanted:

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from chassis.calendar import SECOND, utc
+from chassis.calendar import SECOND
 from chassis.errors import FailedPrecondition, Problems, wrong
-from services.ticketing.cases.domain import (
-    Actor,
-    Case,
-    Offer,
-    Product,
-    Promise,
-    Ticket,
-    Told,
-    answered,
-    counted,
-    drop,
-    entered,
-    meet,
-    promised,
-    signalled,
-    step,
-)
+from services.ticketing.cases.domain import Actor, Case, Offer, Product, Promise, Ticket, Told
 from services.ticketing.clocks import domain as clocks
 from services.ticketing.clocks.domain import Kind
 from services.ticketing.complaints.domain import numbered, require_accepted, require_facts, settled, warned
@@ -31,6 +17,7 @@ from services.ticketing.priorities.domain import Priority
 from services.ticketing.queues.domain import Queue, QueueCatalogue, route
 from services.ticketing.sla.domain import SlaPolicy, rule_for
 from services.ticketing.states.domain import COMPLAINTS, ON_THE_SPOT, State, Verb
+from services.ticketing.steps.domain import answered, counted, drop, entered, meet, promised, signalled, step
 
 DAY = 86_400 * SECOND
 # What came by letter, or was noted while the line was down, is registered later; older than this is a slip.
@@ -86,7 +73,14 @@ class Draft:
 
 
 def open_case(
-    draft: Draft, rules: Rules, queue: Queue | None, classes: tuple[str, ...], actor: Actor, now: int, identity: str, number: str
+    draft: Draft,
+    rules: Rules,
+    queue: Queue | None,
+    classes: tuple[str, ...],
+    actor: Actor,
+    now: int,
+    identity: str,
+    number: str,
 ) -> Case:
     """Register a matter: its owner is who received it, its clocks count from the report (K-18, K-29, X-14).
 
@@ -143,36 +137,17 @@ def acknowledge(case: Case, restatement: str, actor: Actor, now: int, *, apologi
 
 
 def classify(
-    case: Case,
-    rules: Rules,
-    classes: tuple[str, ...],
-    actor: Actor,
-    now: int,
-    *,
-    ticket_type: str,
-    severity: str,
-    category: str,
-    cause_code: str,
+    case: Case, told: Mapping[str, str], rules: Rules, classes: tuple[str, ...], actor: Actor, now: int
 ) -> Case:
-    """Change what a ticket is; clocks follow and keep what they have counted, and another queue may take over (K-13)."""
+    """Change what a ticket is: `told` holds those of type, severity, category and cause_code that change (K-13, K-44).
+
+    Clocks follow and keep what they have counted; a queue that another classification leads to takes over.
+    """
     before, catalogue = case.ticket, needed(rules.queues, "queues")
-    details = {"type": ticket_type, "severity": severity, "category": category, "cause_code": cause_code}
-    case = step(
-        case,
-        Verb.CLASSIFY,
-        actor,
-        now,
-        details={name: value for name, value in details.items() if value},
-        type=ticket_type,
-        severity=severity,
-        category=category,
-        cause_code=cause_code,
-        classes=classes,
-    )
-    old = route(
-        catalogue, type_=before.type, severity=before.severity, store=before.store, classes=frozenset(before.classes)
-    )
-    new = route(catalogue, type_=ticket_type, severity=severity, store=before.store, classes=frozenset(classes))
+    case = step(case, Verb.CLASSIFY, actor, now, details=told, classes=classes, **told)
+    after, store = case.ticket, before.store
+    old = route(catalogue, type_=before.type, severity=before.severity, store=store, classes=before.classes)
+    new = route(catalogue, type_=after.type, severity=after.severity, store=store, classes=after.classes)
     # Whoever was given the ticket by hand keeps it unless the catalogue itself leads elsewhere now.
     if new and new != old and new.code != before.queue:
         moved = replace(case.ticket, queue=new.code, assignee=new.lead or before.assignee)
@@ -270,7 +245,7 @@ def reopen(case: Case, reason: str, actor: Actor, now: int) -> Case:
     return _again(step(case, Verb.REOPEN, actor, now, text=reason, close_time=None, attempts=0), actor, now)
 
 
-def update(case: Case, changes: dict[str, object], actor: Actor, now: int) -> Case:
+def update(case: Case, changes: Mapping[str, Any], actor: Actor, now: int) -> Case:
     """Change fields that hold no rule."""
     details = {"fields": ", ".join(sorted(changes))}
     return step(case, Verb.UPDATE, actor, now, details=details, **changes)
@@ -288,16 +263,16 @@ def _check(draft: Draft, reported: int, now: int) -> None:
 
 
 def _routed(catalogue: QueueCatalogue, type_: str, severity: str, store: str, classes: tuple[str, ...]) -> Queue:
-    queue = route(catalogue, type_=type_, severity=severity, store=store, classes=frozenset(classes))
+    queue = route(catalogue, type_=type_, severity=severity, store=store, classes=classes)
     if queue is None:
         raise QueueMissing(type=type_, severity=severity)
     return queue
 
 
 def _limited(case: Case, policy: SlaPolicy, policy_name: str, actor: Actor, now: int) -> Case:
-    """Give a ticket the limits of the rule that covers it: new clocks count from the report, old ones keep their time."""
+    """Give a ticket the limits of the rule that covers it: new clocks count from the report, old ones keep theirs."""
     ticket = case.ticket
-    rule = rule_for(policy, ticket.type, ticket.severity, frozenset(ticket.classes))
+    rule = rule_for(policy, ticket.type, ticket.severity, ticket.classes)
     limits = rule.limits if rule else {}
     cause = f"{policy_name}#{rule.code}" if rule else policy_name
     gone = [clock for clock in case.clocks if clock.kind not in (*limits, Kind.COMMITMENT)]
@@ -355,5 +330,3 @@ def _handed_over(case: Case, before: Ticket, *, escalated: bool = False) -> Case
         from_owner=before.owner,
         escalated=escalated,
     )
-
-

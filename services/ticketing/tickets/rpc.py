@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chassis import names
-from chassis.call import Call
 from chassis.calendar import day_of
+from chassis.call import Call
 from chassis.database import Tx
 from chassis.errors import Problems, wrong
 from chassis.ids import NewId
 from chassis.paging import Pager, page_size
 from chassis.principals import ALL_STORES
 from services.ticketing.cases.convert import ticket_to_proto
-from services.ticketing.cases.domain import Actor, Case, ranked
+from services.ticketing.cases.domain import Actor, Case
 from services.ticketing.cases.repository import next_number, similar
-from services.ticketing.cases.rpc import Desk, Request, require_seen
 from services.ticketing.clients import CustomerBook
+from services.ticketing.desk.rpc import Desk, Request, require_seen
 from services.ticketing.people import repository as people
 from services.ticketing.policies.domain import Rules, needed
 from services.ticketing.priorities.domain import SEVERITIES
 from services.ticketing.queues.domain import Queue, find
+from services.ticketing.steps.domain import ranked
 from services.ticketing.tickets import convert, domain
 from services.ticketing.tickets.domain import Draft
 from shuke.ticketing.v1 import ticket_pb2
@@ -45,7 +46,7 @@ class TicketService:
             self._check(tx, draft)
             rules = desk.rules(tx, now)
             queue = _queue(rules, draft.queue, "queue") if draft.queue else None
-            classes = people.classes(tx, draft.customer_id) if draft.customer_id else ()
+            classes = _classes(tx, draft.customer_id)
             others = similar(tx, draft.customer_id, draft.type)
             number = next_number(tx, day_of(now, desk.zone))
             case = domain.open_case(draft, rules, queue, classes, who, now, new_id(), number)
@@ -103,18 +104,8 @@ class TicketService:
         """Change what a ticket is; what is not given stays."""
 
         def act(tx: Tx, case: Case, rules: Rules, who: Actor, now: int) -> Case:
-            ticket = case.ticket
-            return domain.classify(
-                case,
-                rules,
-                people.classes(tx, ticket.customer_id) if ticket.customer_id else (),
-                who,
-                now,
-                ticket_type=convert.type_of(request.type) or ticket.type,
-                severity=convert.severity_of(request.severity) or ticket.severity,
-                category=request.category if request.HasField("category") else ticket.category,
-                cause_code=request.cause_code if request.HasField("cause_code") else ticket.cause_code,
-            )
+            classes = _classes(tx, case.ticket.customer_id)
+            return domain.classify(case, convert.classification_from_proto(request), rules, classes, who, now)
 
         return self.desk.act(request, call, act)
 
@@ -223,9 +214,7 @@ class TicketService:
         _require_store(tx, draft.store, "store")
         _require_staff(tx, draft.reporter, "staff_reporter")
 
-    def _act(
-        self, request: Request, call: Call, verb: Callable[[Case, Actor, int], Case]
-    ) -> ticket_pb2.Ticket:
+    def _act(self, request: Request, call: Call, verb: Callable[[Case, Actor, int], Case]) -> ticket_pb2.Ticket:
         """Act by a verb that asks nothing but the case, who acts and when."""
         return self.desk.act(request, call, lambda _tx, case, _rules, who, now: verb(case, who, now))
 
@@ -254,6 +243,10 @@ def _require_staff(tx: Tx, code: str, field: str) -> None:
     member = people.staff(tx, [code]).get(code) if code else None
     if code and (member is None or not member.active):
         raise wrong(field, "STAFF_UNKNOWN", name=names.name("staff", code))
+
+
+def _classes(tx: Tx, customer_id: str) -> tuple[str, ...]:
+    return people.classes(tx, customer_id) if customer_id else ()
 
 
 def _superior(tx: Tx, code: str) -> str:

@@ -15,10 +15,11 @@ from chassis.ids import NewId
 from chassis.principals import ALL_STORES, StoreForeign
 from chassis.settings import Chain
 from services.ticketing.cases.convert import ticket_to_proto, told
-from services.ticketing.cases.domain import Actor, ActorMissing, Case, Ticket, ranked, require_current
+from services.ticketing.cases.domain import Actor, ActorMissing, Case, Ticket, require_current
 from services.ticketing.cases.repository import Cases
 from services.ticketing.policies.domain import Rules
 from services.ticketing.policies.repository import Policies
+from services.ticketing.steps.domain import ranked
 from services.ticketing.timeline.repository import Timeline
 from shuke.ticketing.v1 import ticket_pb2 as pb
 
@@ -116,8 +117,6 @@ def actor(call: Call) -> Actor:
 def require_seen(ticket: Ticket, call: Call) -> None:
     """Raise `StoreForeign` unless the ticket is of a store of the caller's, or the caller's own."""
     principal = call.principal
-    staff = principal.staff or principal.operator
-    if principal.stores != ALL_STORES and ticket.store not in principal.stores and staff not in (ticket.owner, ticket.assignee):
+    own = (principal.staff or principal.operator) in (ticket.owner, ticket.assignee)
+    if principal.stores != ALL_STORES and ticket.store not in principal.stores and not own:
         raise StoreForeign(store=ticket.store or "-")
-
-

@@ -1,0 +1,1 @@
+"""Steps: what every verb of a ticket is made of."""
