@@ -8,10 +8,11 @@ from enum import StrEnum
 
 from chassis import names
 from chassis.errors import FailedPrecondition, NotFound, wrong
-from services.ticketing.cases.domain import Actor, Case, Ticket, entered
+from services.ticketing.cases.domain import Actor, Case, Ticket
 from services.ticketing.policies.domain import FollowUpPolicy
 from services.ticketing.states import domain as tickets
 from services.ticketing.states.domain import Verb
+from services.ticketing.steps.domain import entered
 
 # The endings after which the customer is asked: of the others nobody was reached, or nothing was handled.
 FOLLOWED = (tickets.State.CLOSED_SATISFIED, tickets.State.CLOSED_UNSATISFIED)

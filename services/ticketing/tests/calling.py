@@ -35,7 +35,9 @@ class Caller:
     def page(self, **fields: Any) -> pb.ListTasksResponse:
         """List one page of follow-ups."""
         caller = _caller(fields)
-        answer: pb.ListTasksResponse = self.clerk.running.call(STUB, "ListTasks", pb.ListTasksRequest(**fields), **caller)
+        answer: pb.ListTasksResponse = self.clerk.running.call(
+            STUB, "ListTasks", pb.ListTasksRequest(**fields), **caller
+        )
         return answer
 
     def tasks(self, **fields: Any) -> list[pb.FollowUp]:

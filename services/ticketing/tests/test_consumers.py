@@ -18,12 +18,14 @@ from chassis import names
 from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.events import partition_of
+from chassis.migrations import upgrade
 from services.ticketing.consumers import CUSTOMER, TIERING, on_customer, on_tiering
 from services.ticketing.followups import repository as followups
 from services.ticketing.followups.domain import FollowUp
 from services.ticketing.people import repository
 from services.ticketing.people.domain import Member
-from services.ticketing.tables import CURSORS, METADATA
+from services.ticketing.server import PROGRAM
+from services.ticketing.tables import CURSORS
 from shuke.customer.v1.events_pb2 import ConsentChanged, StaffChanged, StoreChanged
 from shuke.event.v1 import event_pb2
 from shuke.tiering.v1.events_pb2 import EvaluationCompleted, MembershipChanged
@@ -86,12 +88,7 @@ class Listener:
 @pytest.fixture
 def database(make_database: MakeDatabase) -> Database:
     """Make an empty database, on each engine in turn."""
-
-    def create(new: Database) -> None:
-        with new.write() as tx:
-            METADATA.create_all(tx)
-
-    return make_database(create, "ticketing")
+    return make_database(lambda new: upgrade(new, PROGRAM.revisions, PROGRAM.metadata), PROGRAM.name)
 
 
 @pytest.fixture
@@ -201,7 +198,7 @@ def test_events_that_mean_nothing_here_are_passed_over(listener: Listener) -> No
 STORY = st.lists(st.tuples(st.sampled_from(["loyalty", "value"]), st.sampled_from(["", "A", "B"])), max_size=8)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=STORY, cuts=st.sets(st.integers(1, 7)))
 def test_batches_make_no_difference(database: Database, story: Sequence[tuple[str, str]], cuts: set[int]) -> None:
     """However events fall into batches, what stands in the end is what was told last of each scheme."""

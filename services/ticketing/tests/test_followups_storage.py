@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from chassis.database import Database
+from chassis.migrations import upgrade
 from services.ticketing.followups import repository
 from services.ticketing.followups.domain import (
     OPEN,
@@ -19,7 +20,7 @@ from services.ticketing.followups.domain import (
     Wanted,
     complete,
 )
-from services.ticketing.tables import METADATA
+from services.ticketing.server import PROGRAM
 from tests.databases import MakeDatabase
 
 ANYBODY = Wanted(owner="", ticket_id="", states=OPEN, due_before=None, stores=None, seen_by="")
@@ -29,12 +30,7 @@ HERS = replace(ANYBODY, owner="S-1")
 @pytest.fixture
 def database(make_database: MakeDatabase) -> Database:
     """Make an empty database, on each engine in turn."""
-
-    def create(new: Database) -> None:
-        with new.write() as tx:
-            METADATA.create_all(tx)
-
-    return make_database(create, "ticketing")
+    return make_database(lambda new: upgrade(new, PROGRAM.revisions, PROGRAM.metadata), PROGRAM.name)
 
 
 def planned(due_time: int, *, ticket: str = "", owner: str = "S-1", store: str = "LON-1", number: int = 1) -> FollowUp:
