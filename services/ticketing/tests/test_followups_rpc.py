@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from chassis import wire
+from services.ticketing.followups import repository
 from services.ticketing.tables import METADATA
 from services.ticketing.tests.calling import DAY, Caller
 from services.ticketing.tests.clerk import ALICE, EVA, LEEDS, MARY, YORK, Clerk
@@ -115,7 +116,8 @@ def test_an_opinion_stands_nowhere_in_clear(caller: Caller) -> None:
         for table in METADATA.sorted_tables:
             for cell in chain.from_iterable(tx.execute(sa.select(table))):
                 kept = cell if isinstance(cell, bytes) else str(cell).encode()
-                assert OPINION.encode() not in kept, table.name
+                # JSON writes the characters before these in another way.
+                assert b"ring before you come" not in kept, table.name
 
 
 @pytest.mark.requirement("K-39")
@@ -182,15 +184,19 @@ def test_wrong_calls_are_refused(caller: Caller) -> None:
 
 
 def test_a_foreign_stores_follow_ups_are_out_of_reach(caller: Caller) -> None:
-    """Whoever belongs to another store neither sees nor completes them; the owner does, wherever she works now."""
+    """Whoever belongs to another store neither sees nor completes them; their owner does, wherever she works now."""
     caller.closed(store=LEEDS)
     task = caller.tasks()[0]
     assert caller.tasks(stores=(YORK,), owner=f"staff/{ALICE}", staff=EVA) == []
     foreign = completing(caller, task.name, FollowUp.REACHED, stores=(YORK,), staff=EVA)
     assert (foreign.code, foreign.reason) == ("PERMISSION_DENIED", "STORE_FOREIGN")
     assert len(caller.tasks(stores=(YORK,))) == 2
-    assert caller.complete(task, FollowUp.REACHED, stores=(YORK,)).state == FollowUp.DONE
-    assert caller.complete(caller.tasks()[0], FollowUp.REACHED, stores=(LEEDS,), staff=EVA).state == FollowUp.DONE
+    assert caller.complete(task, FollowUp.NO_ANSWER, stores=(YORK,)).tries == 1
+    assert caller.complete(task, FollowUp.REACHED, stores=(LEEDS,), staff=EVA).state == FollowUp.DONE
+    with caller.clerk.running.database.write() as tx:
+        repository.hand_over(tx, leaver=ALICE, superior=MARY)
+    [left] = caller.tasks(stores=(YORK,), staff=MARY)
+    assert caller.complete(left, FollowUp.REACHED, stores=(YORK,), staff=MARY).state == FollowUp.DONE
 
 
 def completing(caller: Caller, name: str, outcome: FollowUp.Outcome.ValueType, **fields: object) -> Refusal:
