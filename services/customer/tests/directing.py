@@ -102,3 +102,9 @@ class Directory:
         """Read a page of staff."""
         answer: pb.ListStaffResponse = self.call(DIRECTORY, "ListStaff", pb.ListStaffRequest(**wanted), **caller or {})
         return answer
+
+    def check(self, name: str, permissions: tuple[str, ...] = ("customer.operators.check",)) -> pb.CheckStaffResponse:
+        """Ask who a staff code stands for, as the gateway does."""
+        request = pb.CheckStaffRequest(name=name)
+        answer: pb.CheckStaffResponse = self.call(DIRECTORY, "CheckStaff", request, permissions=permissions)
+        return answer
