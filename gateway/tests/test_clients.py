@@ -131,7 +131,12 @@ def test_a_question_that_hangs_is_given_up(book: Book, monkeypatch: pytest.Monke
     """A till does not wait for a customer service that says nothing."""
     monkeypatch.setattr(clients, "DEADLINE_SECONDS", 0.1)
     go = threading.Event()
-    book.stub.behave = lambda _request, _context: b"" if go.wait(WAIT) else b""
+
+    def behave(_request: bytes, _context: grpc.ServicerContext) -> bytes:
+        go.wait(WAIT)
+        return b""
+
+    book.stub.behave = behave
     assert book.member() is None
     go.set()
 
