@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +12,9 @@ from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 
 from chassis.calendar import SECOND
+from chassis.principals import Principal
 from gateway import clients
+from gateway.server import HttpServer
 from gateway.tests.door import ADMIN, Door, bearer, details_of, opened, refusal
 from gateway.tests.stub import refuse, serve
 from gateway.tests.test_upstream import free_port
@@ -151,3 +154,35 @@ def test_nobody_waits_for_another_s_operator(start_service: StartService, monkey
         go.set()
         assert refusal(waiting.result(WAIT))[:2] == (403, "OPERATOR_UNKNOWN")
         assert door.http.post("/v1/apiKeys", json={}, headers=bearer(ADMIN)).status_code == 400
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_who_gives_up_waiting_takes_nothing_from_others(
+    start_service: StartService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two calls that wait for one answer the other gets it when one is broken off."""
+    monkeypatch.setattr(clients, "DEADLINE_SECONDS", WAIT)
+    asked, go = threading.Event(), threading.Event()
+
+    def behave(_request: bytes, _context: grpc.ServicerContext) -> bytes:
+        asked.set()
+        assert go.wait(WAIT)
+        return CheckStaffResponse(known=True, active=True, chain_wide=True).SerializeToString()
+
+    async def call(front: HttpServer, token: str) -> Principal:
+        headers = bearer(token, **{"x-operator": "E-7"})
+        gone, waiting = (asyncio.create_task(front.keyring.principal_of(headers)) for _ in range(2))
+        await asyncio.to_thread(asked.wait, WAIT)
+        gone.cancel()
+        await asyncio.wait([gone])
+        go.set()
+        return await waiting
+
+    with serve() as stub, opened(start_service, Clock(), stub.address) as door:
+        till = door.key(kind="TILL", roles=["till"], stores=["LEEDS"])
+        # From here on the key is known, and nothing but the directory is waited for.
+        assert door.sell(till).status_code == 200
+        stub.behave = behave
+        [front] = door.gateway.service.fronts
+        assert isinstance(front, HttpServer)
+        assert asyncio.run(call(front, till)).operator == "E-7"
