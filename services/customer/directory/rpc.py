@@ -131,6 +131,12 @@ class StaffDirectory:
 
         return self._entry(self.calls.once(call, request, pb.Staff, work).name, call)
 
+    def CheckStaff(self, request: pb.CheckStaffRequest, _call: Call) -> pb.CheckStaffResponse:
+        """Tell another service who a staff code stands for."""
+        with self.database.read() as tx:
+            found = repository.standing(tx, names.identity(request.name))
+        return convert.standing_to_proto(found)
+
     def _check(self, tx: Tx, staff: Staff) -> None:
         stores = repository.known_stores(tx, staff.stores)
         check_links(staff, stores, repository.superiors(tx, staff.superior))

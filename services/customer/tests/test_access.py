@@ -65,6 +65,7 @@ METHODS: dict[str, tuple[Any, str, Message]] = {
     "GetStaff": (DIRECTORY, "customer.staff.get", directory_pb2.GetStaffRequest()),
     "ListStaff": (DIRECTORY, "customer.staff.list", directory_pb2.ListStaffRequest(page_size=-1)),
     "UpdateStaff": (DIRECTORY, "customer.staff.update", directory_pb2.UpdateStaffRequest()),
+    "CheckStaff": (DIRECTORY, "customer.operators.check", directory_pb2.CheckStaffRequest()),
     "DraftPolicy": (POLICIES, "customer.policies.draft", policies_pb2.DraftPolicyRequest()),
     "UpdateDraft": (POLICIES, "customer.policies.draft", policies_pb2.UpdateDraftRequest()),
     "SubmitPolicy": (POLICIES, "customer.policies.draft", policies_pb2.SubmitPolicyRequest()),
