@@ -19,7 +19,6 @@ from services.ticketing.clients import CustomerBook
 from services.ticketing.desk.rpc import Desk, Request, require_seen
 from services.ticketing.people import repository as people
 from services.ticketing.policies.domain import Rules, needed
-from services.ticketing.priorities.domain import SEVERITIES
 from services.ticketing.queues.domain import Queue, find
 from services.ticketing.steps.domain import ranked
 from services.ticketing.tickets import convert, domain
@@ -257,8 +256,7 @@ def _superior(tx: Tx, code: str) -> str:
 
 
 def _place(case: Case) -> list[str | int]:
-    row = case.ticket
-    return [SEVERITIES.index(row.severity), row.priority.order_time, row.id]
+    return [*case.ticket.priority.order, case.ticket.id]
 
 
 def _change(case: Case) -> list[str | int]:
