@@ -21,7 +21,6 @@ from services.ticketing.followups import repository as followups
 from services.ticketing.followups.domain import plan
 from services.ticketing.people import repository as people
 from services.ticketing.policies.domain import Rules, needed
-from services.ticketing.priorities.domain import SEVERITIES
 from services.ticketing.queues.domain import Queue, find
 from services.ticketing.steps.domain import ranked
 from services.ticketing.tickets import convert, domain
@@ -272,8 +271,7 @@ def _superior(tx: Tx, code: str) -> str:
 
 
 def _place(case: Case) -> list[str | int]:
-    row = case.ticket
-    return [SEVERITIES.index(row.severity), row.priority.order_time, row.id]
+    return [*case.ticket.priority.order, case.ticket.id]
 
 
 def _change(case: Case) -> list[str | int]:
