@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,20 @@ def test_an_instant_is_told_in_its_own_zone(language: str, said: str) -> None:
     """The clock is the one of the zone, summer time included, and the day is that clock's."""
     told = datetime(2026, 7, 2, 23, 5, 59, tzinfo=UTC).astimezone(ZoneInfo("Europe/London"))
     assert wording.moment(told, language) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "zh", "en"),
+    [
+        (86_400, "24小时", "24 hours"),
+        (9_000, "2小时30分钟", "2 hours 30 minutes"),
+        (3_601, "1小时1秒", "1 hour 1 second"),
+        (0, "0分钟", "0 minutes"),
+    ],
+)
+def test_a_length_of_time_is_told_in_hours_minutes_and_seconds(seconds: int, zh: str, en: str) -> None:
+    """Units of which there are none are left out, and a day is 24 hours."""
+    assert [wording.span(timedelta(seconds=seconds), language) for language in LANGUAGES] == [zh, en]
 
 
 @pytest.mark.parametrize(

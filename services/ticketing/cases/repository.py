@@ -74,6 +74,13 @@ class Cases:
         tx.execute(sa.update(TICKETS).where(TICKETS.c.id == case.ticket.id).values(self._row(tx, case)))
         clocks.save(tx, case.ticket.id, case.clock_events, case.clocks)
 
+    def save_alerts(self, tx: Tx, case: Case) -> None:
+        """Write what alerts have changed; the words stay as they are, for their key may be destroyed by now."""
+        ticket = case.ticket
+        changed = {"entries": ticket.entries, "update_time": ticket.update_time}
+        tx.execute(sa.update(TICKETS).where(TICKETS.c.id == ticket.id).values(changed))
+        clocks.save(tx, ticket.id, case.clock_events, case.clocks)
+
     def find(self, tx: Tx, wanted: Wanted, *, after: Sequence[str | int] | None, limit: int) -> list[Case]:
         """List cases from behind a place on: the most pressing first, or in the order of their changes.
 

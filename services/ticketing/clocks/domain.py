@@ -189,7 +189,7 @@ def start(
 
 def limit(clock: Clock, *, limit: int, warning: int | None, now: int, cause: str, actor: str) -> list[ClockEvent]:
     """Give another limit, unless it is the same; the clock keeps what it has counted and what was fired."""
-    if clock.state is State.DROPPED or (clock.limit, clock.warning, clock.rule) == (limit, warning, cause):
+    if (clock.limit, clock.warning, clock.rule) == (limit, warning, cause):
         return []
     return _add(clock, ClockEvent(*clock.key, Step.LIMITED, now, now, limit, warning, cause, actor=actor))
 
@@ -202,8 +202,8 @@ def pause(clock: Clock, *, time: int, cause: str, party: str, actor: str) -> lis
 
 
 def resume(clock: Clock, *, time: int, actor: str) -> list[ClockEvent]:
-    """Count on after a pause, or when what seemed done is not; the time in between does not count."""
-    if clock.kind is Kind.COMMITMENT or clock.state not in {State.PAUSED, State.MET}:
+    """Count on after a pause, or when the matter is not at its end after all; the time in between does not count."""
+    if clock.kind is Kind.COMMITMENT or clock.state is State.RUNNING:
         return []
     return _add(clock, ClockEvent(*clock.key, Step.RESUMED, time, time, actor=actor))
 

@@ -19,7 +19,14 @@ from services.ticketing.people import repository as people
 from services.ticketing.people.domain import Member
 from services.ticketing.tests.neighbours import ANNA
 from shuke.event.v1 import event_pb2, event_pb2_grpc
-from shuke.ticketing.v1 import clocks_pb2_grpc, complaints_pb2, complaints_pb2_grpc, events_pb2, tickets_pb2_grpc
+from shuke.ticketing.v1 import (
+    clocks_pb2,
+    clocks_pb2_grpc,
+    complaints_pb2,
+    complaints_pb2_grpc,
+    events_pb2,
+    tickets_pb2_grpc,
+)
 from shuke.ticketing.v1 import policies_pb2 as policies
 from shuke.ticketing.v1 import tickets_pb2 as pb
 from shuke.ticketing.v1.ticket_pb2 import Clock, Ticket
@@ -30,11 +37,16 @@ STUBS = {
     "complaints": complaints_pb2_grpc.ComplaintServiceStub,
     "clocks": clocks_pb2_grpc.ClockServiceStub,
 }
-MODULES: dict[str, Any] = {"tickets": pb, "complaints": complaints_pb2}
+MODULES: dict[str, Any] = {"tickets": pb, "complaints": complaints_pb2, "clocks": clocks_pb2}
 HOUR = 3600 * SECOND
 LEEDS, YORK = "LEEDS", "YORK"
 # The desk, whose superior is the manager; the engineer; somebody who left.
 ALICE, MARY, EVA, GONE = "A01", "M01", "E01", "G01"
+# What all may who work on tickets; a manager may manage besides.
+WORK = (
+    *(f"ticketing.tickets.{verb}" for verb in ("open", "get", "list", "update", "handle")),
+    *(f"ticketing.{noun}.*" for noun in ("complaints", "clocks", "reports", "follow_ups")),
+)
 CALLER = ("staff", "stores", "operator", "permissions", "language")
 
 
@@ -185,6 +197,8 @@ class Clerk:
         """Call a method, as the desk where nothing else is said."""
         if not {"staff", "operator"} & caller.keys():
             caller["staff"] = ALICE
+        if caller.get("staff") != MARY:
+            caller.setdefault("permissions", WORK)
         return self.running.call(STUBS[service], method, request, **caller)
 
     def get(self, ticket: Ticket | str, **caller: Any) -> Ticket:

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from chassis.database import Database, Tx
+from chassis.migrations import upgrade
 from services.ticketing.clocks import repository
 from services.ticketing.clocks.domain import ClockEvent, Kind, alerts, drop, pause, replay, resume, start
+from services.ticketing.server import PROGRAM
 from services.ticketing.tables import METADATA
 from services.ticketing.tests.test_clocks_domain import HOUR, MOVES, RULE, STARTS, began, clock_of, played
 from tests.databases import MakeDatabase
@@ -20,7 +22,7 @@ ONE, TWO, THREE = "ticket-1", "ticket-2", "ticket-3"
 @pytest.fixture
 def database(make_database: MakeDatabase) -> Database:
     """Make the tables of ticketing."""
-    return make_database(lambda new: METADATA.create_all(new.writer), __name__)
+    return make_database(lambda new: upgrade(new, PROGRAM.revisions, METADATA), PROGRAM.name)
 
 
 def write(tx: Tx, ticket_id: str, *answers: list[ClockEvent]) -> None:

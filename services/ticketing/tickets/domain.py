@@ -285,11 +285,11 @@ def _limited(case: Case, policy: SlaPolicy, policy_name: str, actor: Actor, now:
             )
             case = counted(case, started)
         elif clock.state is not clocks.State.MET:
-            if clock.state is clocks.State.DROPPED:
-                case = counted(case, clocks.resume(clock, time=now, actor=actor.staff))
-                clock = clocks.apply(clock, case.clock_events[-1])
             changed = clocks.limit(clock, limit=limit, warning=warning, now=now, cause=cause, actor=actor.staff)
             case = counted(case, changed)
+            clock = case.clock(kind)
+            if clock and clock.state is clocks.State.DROPPED:
+                case = counted(case, clocks.resume(clock, time=now, actor=actor.staff))
     return case
 
 

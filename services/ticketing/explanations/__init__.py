@@ -1,0 +1,1 @@
+"""Explanations: why the clocks of a ticket stand where they stand, in sentences."""
