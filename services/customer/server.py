@@ -27,6 +27,8 @@ from services.customer.customers.rpc import CustomerService
 from services.customer.directory.repository import StaffEntries
 from services.customer.directory.rpc import StaffDirectory, Stores
 from services.customer.exchanges.rpc import Exchanges
+from services.customer.interactions.repository import Interactions
+from services.customer.interactions.rpc import InteractionService
 from services.customer.policies.convert import notice_of
 from services.customer.policies.repository import Notices
 from services.customer.policies.rpc import NOTICES
@@ -41,6 +43,7 @@ from shuke.customer.v1 import (
     customer_pb2,
     directory_pb2,
     errors_pb2,
+    interactions_pb2,
     policies_pb2,
     privacy_pb2,
     purchases_pb2,
@@ -62,6 +65,7 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     vault = Vault(VAULT_KEYS, config.vault_keys, config.index_keys)
     calls = Calls(database, REQUESTS, clock, new_id, lambda content: vault.digest("REQUEST", content))
     customers, entries = Customers(vault), StaffEntries(vault)
+    interactions = Interactions(vault)
     notices = Notices(notice_of)
     policy = FilePolicy(tuple(config.mandatory_fields.split(",")), config.completion_days)
     tolerance = config.clock_tolerance_seconds * SECOND
@@ -84,6 +88,10 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     base.server.add(
         contacts_pb2.DESCRIPTOR.services_by_name["ContactService"],
         ContactService(database, customers, entries, chain.zone, service_opt_in=config.service_opt_in),
+    )
+    base.server.add(
+        interactions_pb2.DESCRIPTOR.services_by_name["InteractionService"],
+        InteractionService(calls, database, customers, interactions, LOG, base.pager, tolerance),
     )
     base.server.add(
         privacy_pb2.DESCRIPTOR.services_by_name["PrivacyService"],
