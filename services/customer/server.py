@@ -14,10 +14,10 @@ from chassis.leases import Leases
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
 from chassis.vault import Rewrapping, Vault
-from services.customer.clients import tiering_feed
+from services.customer.clients import feed_of
 from services.customer.config import CustomerSettings
 from services.customer.consents.rpc import ConsentService
-from services.customer.consumers import SOURCE, on_tiering
+from services.customer.consumers import NOTIFY, TIERING, NotifyEvents, on_tiering
 from services.customer.contacts.rpc import ContactService
 from services.customer.corrections.domain import Limits
 from services.customer.corrections.rpc import Corrections
@@ -74,8 +74,10 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     purchases = Purchases(calls, database, customers, LOG, chain, base.pager, tolerance, refunds.link)
 
     sequencer = leases.worker("sequencer", lambda: sequence(database, LOG))
-    feed = tiering_feed(config.tiering_address, base.credentials)
-    consumer = Consumer(database, CURSORS, SOURCE, on_tiering, clock=clock, new_id=new_id)
+    tiering = feed_of("tiering", config.tiering_address, base.credentials)
+    classes = Consumer(database, CURSORS, TIERING, on_tiering, clock=clock, new_id=new_id)
+    notify = feed_of("notify", config.notify_address, base.credentials)
+    messages = Consumer(database, CURSORS, NOTIFY, NotifyEvents(LOG, interactions), clock=clock, new_id=new_id)
 
     base.server.add(
         customer_pb2.DESCRIPTOR.services_by_name["CustomerService"],
@@ -117,9 +119,12 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
         SpendSummaries(database, require, chain.money),
     )
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
-    listener = leases.worker("tiering events", lambda: consumer.poll(feed))
+    listeners = (
+        leases.worker("tiering events", lambda: classes.poll(tiering)),
+        leases.worker("notify events", lambda: messages.poll(notify)),
+    )
     rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
-    return Service(base, (leases, sequencer, listener, rewrapping), consumers=(consumer,))
+    return Service(base, (leases, sequencer, *listeners, rewrapping), consumers=(classes, messages))
 
 
 PROGRAM = Program(API, CustomerSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

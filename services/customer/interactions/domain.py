@@ -66,7 +66,7 @@ class Interaction:
     store: str = ""
     summary: str = ""
     ticket_id: str = ""
-    message_id: str | None = None
+    message_id: str = ""
 
     @property
     def name(self) -> str:

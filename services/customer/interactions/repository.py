@@ -35,7 +35,10 @@ class Interactions:
         worded = [each for each in interactions if each.summary]
         sealed = self.vault.seal_many(tx, [(each.customer, each.summary.encode(), SUMMARY) for each in worded])
         summaries = {each.id: summary for each, summary in zip(worded, sealed, strict=True)}
-        rows = [{**dataclasses.asdict(each), "summary": summaries.get(each.id)} for each in interactions]
+        rows = [
+            {**dataclasses.asdict(each), "summary": summaries.get(each.id), "message_id": each.message_id or None}
+            for each in interactions
+        ]
         tx.execute(sa.insert(INTERACTIONS), rows)
 
     def get(self, tx: Tx, interaction_id: str) -> Interaction:
@@ -73,6 +76,8 @@ def entered(tx: Tx, message_ids: Iterable[str]) -> set[str]:
 
 
 def _interaction(row: sa.RowMapping, summary: bytes | None) -> Interaction:
-    # What was sealed for somebody whose key was destroyed reads as empty.
-    plain = {**row, "kind": Kind(row["kind"]), "direction": Direction(row["direction"])}
-    return Interaction(**plain | {"summary": (summary or b"").decode()})
+    return Interaction(
+        **{**row, "kind": Kind(row["kind"]), "direction": Direction(row["direction"])}
+        # What was sealed for somebody whose key was destroyed reads as empty.
+        | {"summary": (summary or b"").decode(), "message_id": row["message_id"] or ""}
+    )
