@@ -70,9 +70,9 @@ class NotifyEvents:
 
 
 def _delivered(event: event_pb2.Event, now: int, new_id: NewId) -> Interaction | None:
-    """Read a message that was handed over to a customer; None for one to staff, and for events of other kinds."""
+    """Read a message that was handed over, one to staff without a customer; None for events of other kinds."""
     told = notify_events.MessageDelivered()
-    if not event.data.Unpack(told) or not told.customer:
+    if not event.data.Unpack(told):
         return None
     return Interaction(
         id=new_id(),
