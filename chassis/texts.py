@@ -29,6 +29,7 @@ RULES: Mapping[str, tuple[str, str]] = {
     "int32.lte": ("不得大于 {value}。", "must be at most {value}."),
     "int32.gte_lte": ("超出允许的范围。", "is out of range."),
     "int64.gte": ("不得小于 {value}。", "must be at least {value}."),
+    "timestamp.gte_lt": ("超出允许的范围。", "is out of range."),
     "repeated.min_items": ("至少 {value} 项。", "must have at least {value} items."),
     "repeated.max_items": ("最多 {value} 项。", "must have at most {value} items."),
     "repeated.unique": ("不得有重复项。", "must not hold anything twice."),

@@ -25,7 +25,14 @@ from gateway.keyring import FRESH_SECONDS, OWN_API, Keyring
 from gateway.routes import RouteTable
 from gateway.tables import CHAIN, LOG, METADATA, REQUESTS
 from gateway.upstream import Upstream
-from shuke.customer.v1 import consents_pb2, customer_pb2, directory_pb2, privacy_pb2, purchases_pb2
+from shuke.customer.v1 import (
+    consents_pb2,
+    customer_pb2,
+    directory_pb2,
+    interactions_pb2,
+    privacy_pb2,
+    purchases_pb2,
+)
 from shuke.customer.v1 import policies_pb2 as customer_policies_pb2
 from shuke.gateway.v1 import errors_pb2, gateway_pb2
 from shuke.notify.v1 import messages_pb2, templates_pb2
@@ -35,7 +42,7 @@ from shuke.ticketing.v1 import policies_pb2 as ticketing_policies_pb2
 from shuke.tiering.v1 import benefits_pb2, policies_pb2, tiering_pb2
 
 CONTRACTS = (
-    *(customer_pb2, consents_pb2, customer_policies_pb2, directory_pb2, privacy_pb2, purchases_pb2),
+    *(customer_pb2, consents_pb2, customer_policies_pb2, directory_pb2, interactions_pb2, privacy_pb2, purchases_pb2),
     *(benefits_pb2, policies_pb2, tiering_pb2),
     *(clocks_pb2, complaints_pb2, followups_pb2, ticketing_policies_pb2, tickets_pb2),
     *(messages_pb2, templates_pb2, notify_policies_pb2),

@@ -15,10 +15,8 @@ from chassis.settings import Chain
 from services.customer.directory import convert, repository
 from services.customer.directory.domain import Staff, Store, check_links, create_store, update, update_store
 from services.customer.directory.repository import StaffEntries
+from services.customer.personal.domain import SEE_PERSONAL
 from shuke.customer.v1 import directory_pb2 as pb
-
-# Without it the personal part of an entry is answered masked.
-SEE_PERSONAL = "customer.personal.read"
 
 
 class Stores:
