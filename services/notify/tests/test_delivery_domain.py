@@ -28,7 +28,7 @@ NOW = 1_000 * SECOND
 PATIENCE = Patience(attempts=6, first_pause=60 * SECOND, lease=30 * SECOND)
 QUEUED = Message(
     id="m1",
-    customer_id="c1",
+    recipient="customers/c1",
     template="templates/plain/versions/1",
     purpose="SERVICE",
     channels=("EMAIL", "SMS"),

@@ -56,8 +56,7 @@ def test_production_sends_no_example(start_service: StartService, beside: Neighb
     def produced(config: NotifySettings, suite: Suite, chain: Chain, clock: Callable[[], int]) -> Service:
         return build(config, suite.model_copy(update={"env": "production"}), chain, clock)
 
-    program, address = replace(PROGRAM, build=produced), beside.address
-    studio = Studio(start_service(program, customer_address=address, tiering_address=address))
+    studio = Studio(start_service(replace(PROGRAM, build=produced), None, **beside.addresses))
     studio.create()
     refusal = refused(studio.approve)
     assert (refusal.code, refusal.reason, refusal.metadata) == (

@@ -73,7 +73,7 @@ RANK = {
 
 def draft(**fields: object) -> Draft:
     """Write what a caller wants."""
-    return dataclasses.replace(Draft("c1", (), Source(caller="apiKeys/1")), **fields)  # type: ignore[arg-type]
+    return dataclasses.replace(Draft("customers/c1", (), Source(caller="apiKeys/1")), **fields)  # type: ignore[arg-type]
 
 
 def message(state: State = State.ACCEPTED, **fields: object) -> Message:
@@ -186,7 +186,7 @@ def test_only_what_was_not_sent_is_retried(state: State) -> None:
     old = message(state, business_key="k", send_after=NOW, expire_time=NOW)
     if state in (State.FAILED_PERMANENT, State.DEAD, State.SUPPRESSED):
         again = retry(old, None, "apiKeys/2")
-        assert again == Draft("c1", ("SMS",), Source(caller="apiKeys/2", retry_of="messages/m1"))
+        assert again == Draft("customers/c1", ("SMS",), Source(caller="apiKeys/2", retry_of="messages/m1"))
         with pytest.raises(MessageRetried):
             retry(old, message(), "apiKeys/2")
     else:

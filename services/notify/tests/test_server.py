@@ -61,9 +61,7 @@ def test_secrets_print_as_stars() -> None:
 @pytest.mark.parametrize("engine", ["sqlite"])
 def test_a_channel_that_is_off_is_not_chosen(beside: Neighbours, desk: Desk, start_service: StartService) -> None:
     """A message takes a channel that is on; with none left it is suppressed and no customer is asked about."""
-    running = start_service(
-        PROGRAM, customer_address=beside.address, tiering_address=beside.address, file_dir=str(desk.folder)
-    )
+    running = start_service(PROGRAM, None, **beside.addresses, file_dir=str(desk.folder))
     other = Desk(running, beside, desk.mail, desk.folder)
     other.template()
     other.person()

@@ -63,11 +63,11 @@ def saying(text: str, *variables: Variable) -> Template:
 def test_each_channel_has_its_own_body() -> None:
     """An e-mail has a subject and a text, a text message is short, a telephone notice is what staff read out."""
     values = {**VALUES, "benefits": BENEFITS.sample}
-    mail = NOTICE.render("EMAIL", "en", values, customer_name="Li Mei")
+    mail = NOTICE.render("EMAIL", "en", values, recipient_name="Li Mei")
     assert (mail.subject, mail.text) == ("Class: Gold", "Li Mei: Gold from December 9, 2011. gift and delivery")
     sms = NOTICE.render("SMS", "zh-CN", VALUES)
     assert (sms.subject, sms.text) == ("", "金卡，2011年12月9日")
-    assert NOTICE.render("PHONE", "zh-CN", VALUES, customer_name="李梅").text == "您好，李梅"
+    assert NOTICE.render("PHONE", "zh-CN", VALUES, recipient_name="李梅").text == "您好，李梅"
     assert NOTICE.channels == (Channel.EMAIL, Channel.SMS, Channel.PHONE)
 
 
@@ -144,14 +144,14 @@ def test_a_value_that_a_body_does_not_use_is_still_required() -> None:
 
 def test_an_optional_value_may_be_missing() -> None:
     """Without benefits nothing stands in their place."""
-    assert NOTICE.render("EMAIL", "en", VALUES, customer_name="Li").text == "Li: Gold from December 9, 2011. "
+    assert NOTICE.render("EMAIL", "en", VALUES, recipient_name="Li").text == "Li: Gold from December 9, 2011. "
 
 
 @pytest.mark.parametrize(("name", "said"), [("", "customer"), (" \n", "customer"), ("Li\r\nBcc: x", "Li Bcc: x")])
 def test_a_name_stands_on_one_line(name: str, said: str) -> None:
     """Whoever the chain knows no name of is a customer, and no name breaks a line."""
     template = replace(NOTICE, variables=(), bodies=(Body(Channel.EMAIL, "en", "x", "{customer_name}"),))
-    assert template.render("EMAIL", "en", {}, customer_name=name).subject == said
+    assert template.render("EMAIL", "en", {}, recipient_name=name).subject == said
 
 
 def test_no_caller_gives_the_name_of_a_customer() -> None:
