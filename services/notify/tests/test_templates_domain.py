@@ -21,6 +21,7 @@ from services.notify.templates.domain import (
     Channel,
     ChannelMissing,
     Kind,
+    Purpose,
     Template,
     Value,
     Variable,
@@ -69,6 +70,21 @@ def test_each_channel_has_its_own_body() -> None:
     assert (sms.subject, sms.text) == ("", "金卡，2011年12月9日")
     assert NOTICE.render("PHONE", "zh-CN", VALUES, recipient_name="李梅").text == "您好，李梅"
     assert NOTICE.channels == (Channel.EMAIL, Channel.SMS, Channel.PHONE)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "text", "nameless"),
+    [(Purpose.SERVICE, "{customer_name}", "customer"), (Purpose.WORK, "{staff_name}", "colleague")],
+)
+def test_staff_and_customers_are_addressed_each_by_their_name(purpose: Purpose, text: str, nameless: str) -> None:
+    """Customers and staff have a variable each for the name, which no template may declare and the other one lacks."""
+    template = replace(saying(text), purpose=purpose)
+    assert template.render("SMS", "en", {}, recipient_name=" Mia\nManager ").text == "Mia Manager"
+    assert template.render("SMS", "en", {}).text == nameless
+    other = replace(template, purpose=Purpose.SERVICE if purpose is Purpose.WORK else Purpose.WORK)
+    assert ("bodies[0].text", "TEMPLATE_VARIABLE_UNDECLARED") in found(check, other)
+    declared = replace(other, variables=(Variable(text.strip("{}"), Kind.TEXT, "x"),))
+    assert ("template.variables[0].name", "TEMPLATE_VARIABLE_REPEATED") in found(check_draft, declared)
 
 
 @pytest.mark.parametrize(
