@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.descriptor import EnumDescriptor, EnumValueDescriptor
 
 from shuke.options.v1 import errors_pb2, options_pb2
 
@@ -80,10 +80,16 @@ class Texts:
         return f"{metadata['field']} {said}" if metadata.get("field") else said
 
 
+def label(value: EnumValueDescriptor) -> options_pb2.Text:
+    """Read what people are told for a value of a contract's enum, in both languages."""
+    text: options_pb2.Text = value.GetOptions().Extensions[options_pb2.text]
+    return text
+
+
 def _sentences(reasons: EnumDescriptor, domain: str) -> dict[str, Sentence]:
     found = {}
     for value in reasons.values:
-        text = value.GetOptions().Extensions[options_pb2.text]
+        text = label(value)
         found[value.name] = Sentence(domain, text.zh, text.en)
     return found
 
