@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cli import demo_notices, demo_value
+from cli import demo_notices, demo_tickets, demo_value
 from cli.api import Api
 from cli.mail import MailServer
 from cli.online_retail import Plan, plan
@@ -36,6 +36,12 @@ POLICIES = (
     ("tiering", "value", "value"),
     ("tiering", "benefits", "benefits"),
     ("notify", "loyalty", "tier_notice_rule"),
+    ("notify", "tickets", "ticket_notice_rule"),
+    ("ticketing", "sla", "ticketing_sla"),
+    ("ticketing", "priority", "ticketing_priority"),
+    ("ticketing", "queues", "ticketing_queues"),
+    ("ticketing", "closing", "ticketing_closing"),
+    ("ticketing", "follow-up", "ticketing_follow_up"),
 )
 TEMPLATE = "tier-notice"
 SCHEME, VALUE_SCHEME = "loyalty", "value"
@@ -46,9 +52,16 @@ PEOPLE = {
     "reviewer": ("D-0001", "department_manager"),
     "approver": ("C-0001", "centre_director"),
     "manager": ("S-0001", "store_manager"),
+    "service manager": ("V-0001", "service_manager"),
+    "specialist": ("A-0001", "specialist"),
+    "engineer": ("E-0001", "engineer"),
 }
-# The steps of an approval, and who takes each.
+# Who stands above whom, and who is reached by e-mail.
+SUPERIORS = {"specialist": "V-0001", "engineer": "V-0001"}
+REACHED = {"service manager": "v-0001@example.com"}
+# The steps of an approval, and who takes each. What tickets go by is the service manager's to write.
 STEPS = (("submit", "author"), ("review", "reviewer"), ("approve", "approver"), ("activate", "approver"))
+AUTHORS = {"ticketing": "service manager"}
 BAR_WIDTH = 40
 MIB = 1024 * 1024
 
@@ -82,6 +95,8 @@ class Demo:
             self._value(outcome, people["approver"])
         with self._timed("notices"):
             self._notices(people["approver"])
+        with self._timed("tickets"):
+            self.tickets(people, next(iter(tills)))
         self._write()
 
     def keys(self, retail: Plan) -> tuple[dict[str, str], dict[str, str]]:
@@ -111,7 +126,9 @@ class Demo:
             shop = {"displayName": store.country, "openingDate": opening}
             self.api.post("/v1/stores", {"storeId": store.code, "store": shop}, self.suite.admin_token)
         for who, (staff, role) in PEOPLE.items():
-            member = {"displayName": who, "roles": [role], "chainWide": True}
+            member = {"displayName": who, "roles": [role], "chainWide": True, "email": REACHED.get(who, "")}
+            if who in SUPERIORS:
+                member["superior"] = f"staff/{SUPERIORS[who]}"
             self.api.post("/v1/staff", {"staffId": staff, "staff": member}, self.suite.admin_token)
         self.console.print(f"{len(retail.stores)} stores and {len(PEOPLE)} members of staff in the directory")
 
@@ -121,17 +138,20 @@ class Demo:
         Customers are told what gradings give from a day on: that of the last one.
         """
         self.console.rule("2 policies")
-        template = json.loads((EXAMPLES / "tier_notice_template.json").read_text())
-        drafted = self.api.post("/v1/templates", {"code": TEMPLATE, "template": template}, people["author"])
-        # An approved template is in force.
-        self._approve(f"/v1/{drafted['name']}", STEPS[:-1], people)
+        templates = {TEMPLATE: example("tier_notice_template"), **example("ticket_notice_templates")}
+        for code, template in templates.items():
+            drafted = self.api.post("/v1/templates", {"code": code, "template": template}, people["author"])
+            # An approved template is in force.
+            self._approve(f"/v1/{drafted['name']}", STEPS[:-1], people)
         self.result["policies"] = {}
         for api, key, file in POLICIES:
-            policy = json.loads((EXAMPLES / f"{file}.json").read_text())
-            if api == "notify":
+            policy, author = example(file), people[AUTHORS.get(api, "author")]
+            if file == "tier_notice_rule":
                 policy["effectiveDate"] = date_of(told_from)
-            drafted = self.api.post(f"/v1/{api}/policies/{key}/versions", {"policy": policy}, people["author"])
-            self._approve(f"/v1/{api}/{drafted['name']}", STEPS, people)
+            if key == "follow-up":
+                policy["followUp"]["rules"][0]["delays"][0] = demo_tickets.FIRST_CALL
+            drafted = self.api.post(f"/v1/{api}/policies/{key}/versions", {"policy": policy}, author)
+            self._approve(f"/v1/{api}/{drafted['name']}", STEPS, {**people, "author": author})
             self.result["policies"][file] = drafted["name"]
 
     def _approve(self, path: str, steps: tuple[tuple[str, str], ...], people: dict[str, str]) -> None:
@@ -204,6 +224,11 @@ class Demo:
         self.result["notices"] = {"states": states, "arrived": len(letters)}
         demo_notices.show(self.console, states, letters)
 
+    def tickets(self, people: dict[str, str], store: str) -> None:
+        """Step 7: a complaint and a fault report, from intake to a satisfied customer."""
+        self.console.rule("7 tickets")
+        self.result["tickets"] = demo_tickets.play(self.api, self.mail, self.console, people, store)
+
     def _write(self) -> None:
         self.result["seconds"] = {name: round(took, 1) for name, took in self.seconds.items()}
         self.result["rss_mib"] = {name: peak // MIB for name, peak in sorted(self.suite.peak_rss.items())}
@@ -230,6 +255,12 @@ def playing(home: Path, console: Console, environ: Mapping[str, str] = os.enviro
     finally:
         suite.stop()
         mail.stop()
+
+
+def example(name: str) -> dict[str, Any]:
+    """Read an example policy, or a set of example templates."""
+    read: dict[str, Any] = json.loads((EXAMPLES / f"{name}.json").read_text())
+    return read
 
 
 def date_of(day: dt.date) -> dict[str, int]:

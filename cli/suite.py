@@ -54,19 +54,21 @@ class Part:
 PARTS = (
     Part("customer", "services.customer", {"PORT": 50051}),
     Part("tiering", "services.tiering", {"PORT": 50052}),
+    Part("ticketing", "services.ticketing", {"PORT": 50053}),
     Part("notify", "services.notify", {"PORT": 50054}),
     Part("gateway", "gateway", {"GRPC_PORT": 9090, "HTTP_PORT": 8080}, "GRPC_PORT"),
 )
-# Who signs tokens, and what each may claim: services read each other's events, notify asks for contacts, the gateway
-# speaks for callers.
+# Who signs tokens, and what each may claim: services read each other's events, ticketing asks who a customer is, notify
+# how one is reached, and the gateway speaks for callers.
 MAY_CLAIM = {
     "gateway": ["*"],
     "customer": ["events.read"],
     "tiering": ["events.read"],
+    "ticketing": ["events.read", "customer.customers.get", "customer.customers.lookup"],
     "notify": ["events.read", "customer.contacts.get"],
 }
 # Who seals personal data, with keys of its own.
-SEALING = ("customer", "notify")
+SEALING = ("customer", "ticketing", "notify")
 
 
 @dataclass(slots=True)
@@ -170,12 +172,16 @@ class Suite:
         for asking, asked in (
             ("GATEWAY", "CUSTOMER"),
             ("GATEWAY", "TIERING"),
+            ("GATEWAY", "TICKETING"),
             ("GATEWAY", "NOTIFY"),
-            ("CUSTOMER", "NOTIFY"),
             ("CUSTOMER", "TIERING"),
+            ("CUSTOMER", "NOTIFY"),
             ("TIERING", "CUSTOMER"),
+            ("TICKETING", "CUSTOMER"),
+            ("TICKETING", "TIERING"),
             ("NOTIFY", "CUSTOMER"),
             ("NOTIFY", "TIERING"),
+            ("NOTIFY", "TICKETING"),
         ):
             ours[f"SHUKE_{asking}_{asked}_ADDRESS"] = f"127.0.0.1:{self.ports[f'SHUKE_{asked}_PORT']}"
         given = {name: value for name, value in self.environ.items() if name != "SHUKE_HOME"}
