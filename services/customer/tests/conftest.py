@@ -27,7 +27,7 @@ class QuietFeed(event_pb2_grpc.EventFeedServiceServicer):
 
 
 @pytest.fixture(scope="session")
-def quiet() -> Iterator[dict[str, Any]]:
+def neighbours() -> Iterator[dict[str, Any]]:
     """Serve an empty feed in the neighbours' place, so that the service under test does not wait for one that is down.
 
     Answers the settings that name it.
@@ -41,9 +41,9 @@ def quiet() -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def customer(start_service: StartService, quiet: dict[str, Any]) -> Running:
+def customer(start_service: StartService, neighbours: dict[str, Any]) -> Running:
     """Start the customer service, on each engine in turn."""
-    return start_service(PROGRAM, **quiet)
+    return start_service(PROGRAM, **neighbours)
 
 
 @pytest.fixture

@@ -177,13 +177,13 @@ def test_a_draft_must_have_its_shape(desk: Desk) -> None:
 # ----------------------------------------------------------------------------------------------------------- production
 
 
-def test_production_shows_no_example(start_service: StartService, quiet: dict[str, Any]) -> None:
+def test_production_shows_no_example(start_service: StartService, neighbours: dict[str, Any]) -> None:
     """An example can be written and approved, and is refused at activation."""
 
     def produced(config: CustomerSettings, suite: Suite, chain: Chain, clock: Callable[[], int]) -> Service:
         return build(config, suite.model_copy(update={"env": "production"}), chain, clock)
 
-    desk = Desk(Shop(start_service(replace(PROGRAM, build=produced), **quiet)))
+    desk = Desk(Shop(start_service(replace(PROGRAM, build=produced), **neighbours)))
     refusal = refused(desk.activate, example())
     assert (refusal.code, refusal.reason, refusal.metadata) == (
         *("FAILED_PRECONDITION", "EXAMPLE_FORBIDDEN", {"name": FIRST}),

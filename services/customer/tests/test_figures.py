@@ -199,9 +199,9 @@ def expected() -> dict[str, dict[str, str]]:
 
 
 @pytest.fixture
-def year(start_service: StartService, quiet: dict[str, Any], invoices: Sequence[Invoice]) -> Year:
+def year(start_service: StartService, neighbours: dict[str, Any], invoices: Sequence[Invoice]) -> Year:
     """Start the service; nobody is enrolled yet."""
-    running = start_service(PROGRAM, **quiet)
+    running = start_service(PROGRAM, **neighbours)
     channel: grpc.Channel = running.channel
     return Year(
         running=running,
