@@ -46,9 +46,8 @@ class Desk:
 
     def member(self, class_key: str) -> str:
         """Find a customer of a tier."""
-        answer = self.api.get(
-            "/v1/schemes/loyalty/members", self.people["specialist"], classKey=class_key, pageSize="1"
-        )
+        token = self.people["service manager"]
+        answer = self.api.get("/v1/schemes/loyalty/members", token, classKey=class_key, pageSize="1")
         return f"customers/{answer['members'][0]['name'].rpartition('/')[2]}"
 
     def open(self, customer: str, kind: str, subject: str, **told: Any) -> Json:  # noqa: ANN401  (JSON)
