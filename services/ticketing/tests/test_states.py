@@ -27,6 +27,7 @@ from services.ticketing.states.domain import (
 )
 from services.ticketing.steps.domain import fire, ranked, step
 from services.ticketing.tests.clerk import HOUR, MARY
+from services.ticketing.tests.drawing import drawn, shown
 from services.ticketing.tests.walks import DESK, ENGINEER, MANAGER, RULES, START, VERBS, opened
 
 TYPES = ("INQUIRY", "COMPLAINT", "REPAIR", "DISPUTE", "SUGGESTION")
@@ -151,3 +152,8 @@ def test_an_emergency_goes_to_the_manager_and_is_breached_at_once() -> None:
     case = opened("COMPLAINT", "EMERGENCY")
     assert (case.ticket.queue, case.ticket.assignee) == ("managers", MARY)
     assert [signal.told for signal in case.signals] == ["TicketOpened", "ClockBreached"]
+
+
+def test_the_readme_shows_the_table() -> None:
+    """What the README shows is drawn from the table."""
+    assert shown() == drawn()
