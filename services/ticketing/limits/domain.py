@@ -9,7 +9,7 @@ from services.ticketing.clocks.domain import Kind
 from services.ticketing.complaints.domain import commit
 from services.ticketing.sla.domain import PauseReason, SlaPolicy
 from services.ticketing.states.domain import Verb
-from services.ticketing.steps.domain import counted, meet, step
+from services.ticketing.steps.domain import answered, counted, meet, step
 
 
 def confirm_report(case: Case, policy: SlaPolicy, agreed_time: int, remark: str, actor: Actor, now: int) -> Case:
@@ -19,7 +19,7 @@ def confirm_report(case: Case, policy: SlaPolicy, agreed_time: int, remark: str,
     """
     case = step(case, Verb.CONFIRM_REPORT, actor, now, text=remark)
     case = meet(case, (Kind.ACKNOWLEDGE, Kind.CONFIRM, Kind.RESPOND), now, Verb.CONFIRM_REPORT, actor)
-    return commit(case, policy, agreed_time, "agreed_time", actor, now)
+    return commit(answered(case, now, actor), policy, agreed_time, "agreed_time", actor, now)
 
 
 def pause(case: Case, policy: SlaPolicy, code: str, party: str, remark: str, actor: Actor, now: int) -> Case:

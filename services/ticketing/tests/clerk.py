@@ -42,6 +42,11 @@ HOUR = 3600 * SECOND
 LEEDS, YORK = "LEEDS", "YORK"
 # The desk, whose superior is the manager; the engineer; somebody who left.
 ALICE, MARY, EVA, GONE = "A01", "M01", "E01", "G01"
+# What all may who work on tickets; a manager may manage besides.
+WORK = (
+    *(f"ticketing.tickets.{verb}" for verb in ("open", "get", "list", "update", "handle")),
+    *(f"ticketing.{noun}.*" for noun in ("complaints", "clocks", "reports", "follow_ups")),
+)
 CALLER = ("staff", "stores", "operator", "permissions", "language")
 
 
@@ -192,6 +197,8 @@ class Clerk:
         """Call a method, as the desk where nothing else is said."""
         if not {"staff", "operator"} & caller.keys():
             caller["staff"] = ALICE
+        if caller.get("staff") != MARY:
+            caller.setdefault("permissions", WORK)
         return self.running.call(STUBS[service], method, request, **caller)
 
     def get(self, ticket: Ticket | str, **caller: Any) -> Ticket:

@@ -35,7 +35,7 @@ QUEUES = st.builds(queue, types=some(TYPES), severities=some(SEVERITIES), stores
 @pytest.mark.requirement("K-52")
 def test_type_severity_store_and_class_choose_the_queue() -> None:
     """A queue takes what fits all that it names; a ticket of no store goes to a queue for all stores, or to none."""
-    keys = queue("keys", types=frozenset({"COMPLAINT"}), classes=frozenset({"value:A"}))
+    keys = queue("keys", types=frozenset({"COMPLAINT"}), classes=frozenset({"value:A", "value:B"}))
     leeds = queue("leeds", types=frozenset({"COMPLAINT"}), stores=frozenset({"LEEDS"}))
     high = queue("high", severities=frozenset({"HIGH"}))
 

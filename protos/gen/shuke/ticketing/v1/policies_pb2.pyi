@@ -196,7 +196,7 @@ class SlaPolicy(_message.Message):
 
     @_typing.final
     class Rule(_message.Message):
-        """Rule for some tickets; the first one that covers a ticket counts."""
+        """Rule for some tickets; the first one that covers a ticket counts, and limits one kind at least."""
 
         DESCRIPTOR: _descriptor.Descriptor
 

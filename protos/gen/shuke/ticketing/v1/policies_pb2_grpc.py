@@ -92,7 +92,8 @@ class PolicyServiceServicer:
     """
 
     def DraftPolicy(self, request, context):
-        """DraftPolicy opens a new version with the caller as its author. Errors: INVALID_ARGUMENT with a violation per field.
+        """DraftPolicy opens a new version with the caller as its author. Errors: INVALID_ARGUMENT with a violation per field, such as
+        POLICY_KIND_WRONG and POLICY_ENTRY_REPEATED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +108,7 @@ class PolicyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitPolicy(self, request, context):
-        """SubmitPolicy hands a draft over for review. Errors: INVALID_ARGUMENT for a policy that is incomplete.
+        """SubmitPolicy hands a draft over for review. Errors: INVALID_ARGUMENT (POLICY_INCOMPLETE) with all that is missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

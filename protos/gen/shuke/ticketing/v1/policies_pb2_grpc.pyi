@@ -34,13 +34,15 @@ class PolicyServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PolicyServiceAsyncStub: ...
     DraftPolicy: _grpc.UnaryUnaryMultiCallable[_policies_pb2.DraftPolicyRequest, _policies_pb2.Policy]
-    """DraftPolicy opens a new version with the caller as its author. Errors: INVALID_ARGUMENT with a violation per field."""
+    """DraftPolicy opens a new version with the caller as its author. Errors: INVALID_ARGUMENT with a violation per field, such as
+    POLICY_KIND_WRONG and POLICY_ENTRY_REPEATED.
+    """
     UpdateDraft: _grpc.UnaryUnaryMultiCallable[_policies_pb2.UpdateDraftRequest, _policies_pb2.Policy]
     """UpdateDraft replaces the content of a version that is still a draft. Errors: ABORTED (ETAG_MISMATCH), FAILED_PRECONDITION
     (DOCUMENT_STATE_FORBIDS).
     """
     SubmitPolicy: _grpc.UnaryUnaryMultiCallable[_policies_pb2.SubmitPolicyRequest, _policies_pb2.Policy]
-    """SubmitPolicy hands a draft over for review. Errors: INVALID_ARGUMENT for a policy that is incomplete."""
+    """SubmitPolicy hands a draft over for review. Errors: INVALID_ARGUMENT (POLICY_INCOMPLETE) with all that is missing."""
     ReviewPolicy: _grpc.UnaryUnaryMultiCallable[_policies_pb2.ReviewPolicyRequest, _policies_pb2.Policy]
     """ReviewPolicy records the review by a second person, who may send it back to draft. Errors: PERMISSION_DENIED (SAME_PERSON)."""
     ApprovePolicy: _grpc.UnaryUnaryMultiCallable[_policies_pb2.ApprovePolicyRequest, _policies_pb2.Policy]
@@ -64,13 +66,15 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     DraftPolicy: _aio.UnaryUnaryMultiCallable[_policies_pb2.DraftPolicyRequest, _policies_pb2.Policy]  # type: ignore[assignment]
-    """DraftPolicy opens a new version with the caller as its author. Errors: INVALID_ARGUMENT with a violation per field."""
+    """DraftPolicy opens a new version with the caller as its author. Errors: INVALID_ARGUMENT with a violation per field, such as
+    POLICY_KIND_WRONG and POLICY_ENTRY_REPEATED.
+    """
     UpdateDraft: _aio.UnaryUnaryMultiCallable[_policies_pb2.UpdateDraftRequest, _policies_pb2.Policy]  # type: ignore[assignment]
     """UpdateDraft replaces the content of a version that is still a draft. Errors: ABORTED (ETAG_MISMATCH), FAILED_PRECONDITION
     (DOCUMENT_STATE_FORBIDS).
     """
     SubmitPolicy: _aio.UnaryUnaryMultiCallable[_policies_pb2.SubmitPolicyRequest, _policies_pb2.Policy]  # type: ignore[assignment]
-    """SubmitPolicy hands a draft over for review. Errors: INVALID_ARGUMENT for a policy that is incomplete."""
+    """SubmitPolicy hands a draft over for review. Errors: INVALID_ARGUMENT (POLICY_INCOMPLETE) with all that is missing."""
     ReviewPolicy: _aio.UnaryUnaryMultiCallable[_policies_pb2.ReviewPolicyRequest, _policies_pb2.Policy]  # type: ignore[assignment]
     """ReviewPolicy records the review by a second person, who may send it back to draft. Errors: PERMISSION_DENIED (SAME_PERSON)."""
     ApprovePolicy: _aio.UnaryUnaryMultiCallable[_policies_pb2.ApprovePolicyRequest, _policies_pb2.Policy]  # type: ignore[assignment]
@@ -97,7 +101,9 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policies_pb2.DraftPolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policies_pb2.Policy, _abc.Awaitable[_policies_pb2.Policy]]:
-        """DraftPolicy opens a new version with the caller as its author. Errors: INVALID_ARGUMENT with a violation per field."""
+        """DraftPolicy opens a new version with the caller as its author. Errors: INVALID_ARGUMENT with a violation per field, such as
+        POLICY_KIND_WRONG and POLICY_ENTRY_REPEATED.
+        """
 
     @_abc_1.abstractmethod
     def UpdateDraft(
@@ -115,7 +121,7 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policies_pb2.SubmitPolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policies_pb2.Policy, _abc.Awaitable[_policies_pb2.Policy]]:
-        """SubmitPolicy hands a draft over for review. Errors: INVALID_ARGUMENT for a policy that is incomplete."""
+        """SubmitPolicy hands a draft over for review. Errors: INVALID_ARGUMENT (POLICY_INCOMPLETE) with all that is missing."""
 
     @_abc_1.abstractmethod
     def ReviewPolicy(
