@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.descriptor import EnumDescriptor, EnumValueDescriptor
 
 from shuke.options.v1 import errors_pb2, options_pb2
 
@@ -29,6 +29,7 @@ RULES: Mapping[str, tuple[str, str]] = {
     "int32.lte": ("不得大于 {value}。", "must be at most {value}."),
     "int32.gte_lte": ("超出允许的范围。", "is out of range."),
     "int64.gte": ("不得小于 {value}。", "must be at least {value}."),
+    "timestamp.gte_lt": ("超出允许的范围。", "is out of range."),
     "repeated.min_items": ("至少 {value} 项。", "must have at least {value} items."),
     "repeated.max_items": ("最多 {value} 项。", "must have at most {value} items."),
     "repeated.unique": ("不得有重复项。", "must not hold anything twice."),
@@ -79,10 +80,16 @@ class Texts:
         return f"{metadata['field']} {said}" if metadata.get("field") else said
 
 
+def label(value: EnumValueDescriptor) -> options_pb2.Text:
+    """Read what people are told for a value of a contract's enum, in both languages."""
+    text: options_pb2.Text = value.GetOptions().Extensions[options_pb2.text]
+    return text
+
+
 def _sentences(reasons: EnumDescriptor, domain: str) -> dict[str, Sentence]:
     found = {}
     for value in reasons.values:
-        text = value.GetOptions().Extensions[options_pb2.text]
+        text = label(value)
         found[value.name] = Sentence(domain, text.zh, text.en)
     return found
 

@@ -40,11 +40,12 @@ POLICIES = (
 TEMPLATE = "tier-notice"
 SCHEME, VALUE_SCHEME = "loyalty", "value"
 DATES = (dt.date(2011, 3, 31), dt.date(2011, 6, 30), dt.date(2011, 9, 30), dt.date(2011, 12, 9))
-# The people of the demo: staff code and role of whoever takes a step of the approval.
+# The people of the demo, who work for the whole chain: staff code and role of each.
 PEOPLE = {
     "author": ("M-0001", "marketing"),
     "reviewer": ("D-0001", "department_manager"),
     "approver": ("C-0001", "centre_director"),
+    "manager": ("S-0001", "store_manager"),
 }
 # The steps of an approval, and who takes each.
 STEPS = (("submit", "author"), ("review", "reviewer"), ("approve", "approver"), ("activate", "approver"))
@@ -84,8 +85,9 @@ class Demo:
         self._write()
 
     def keys(self, retail: Plan) -> tuple[dict[str, str], dict[str, str]]:
-        """Step 1: make keys for the people and for the till of each store."""
-        self.console.rule("1 keys")
+        """Step 1: enter the stores and the people, and make keys for the people and for the till of each store."""
+        self.console.rule("1 people and keys")
+        self._directory(retail)
 
         def key(**wanted: object) -> str:
             answer = self.api.post("/v1/apiKeys", {"apiKey": wanted}, self.suite.admin_token)
@@ -95,15 +97,23 @@ class Demo:
             who: key(kind="STAFF", displayName=who, staff=staff, roles=[role], stores=["*"])
             for who, (staff, role) in PEOPLE.items()
         }
-        people["manager"] = key(
-            kind="STAFF", displayName="manager", staff="S-0001", roles=["store_manager"], stores=["*"]
-        )
         tills = {
             store.code: key(kind="TILL", displayName=f"Till of {store.country}", roles=["till"], stores=[store.code])
             for store in retail.stores
         }
         self.console.print(f"{len(people)} staff keys, {len(tills)} till keys, one for each store")
         return people, tills
+
+    def _directory(self, retail: Plan) -> None:
+        """Enter stores and staff as an administrator does, for a key opens only while its member is active."""
+        opening = date_of(retail.days[0].business_date)
+        for store in retail.stores:
+            shop = {"displayName": store.country, "openingDate": opening}
+            self.api.post("/v1/stores", {"storeId": store.code, "store": shop}, self.suite.admin_token)
+        for who, (staff, role) in PEOPLE.items():
+            member = {"displayName": who, "roles": [role], "chainWide": True}
+            self.api.post("/v1/staff", {"staffId": staff, "staff": member}, self.suite.admin_token)
+        self.console.print(f"{len(retail.stores)} stores and {len(PEOPLE)} members of staff in the directory")
 
     def policies(self, people: dict[str, str], told_from: dt.date = DATES[-1]) -> None:
         """Step 2: write, submit, review, approve and activate the examples, each step by its own person.

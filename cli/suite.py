@@ -171,6 +171,7 @@ class Suite:
             ("GATEWAY", "CUSTOMER"),
             ("GATEWAY", "TIERING"),
             ("GATEWAY", "NOTIFY"),
+            ("CUSTOMER", "NOTIFY"),
             ("CUSTOMER", "TIERING"),
             ("TIERING", "CUSTOMER"),
             ("NOTIFY", "CUSTOMER"),

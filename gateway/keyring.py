@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import re
+from concurrent.futures import Future
 from zoneinfo import ZoneInfo
 
 from chassis.calendar import SECOND, day_of
 from chassis.client import REUSE_SECONDS
 from chassis.clock import Clock
 from chassis.database import Database
-from chassis.principals import Principal, covers
+from chassis.principals import Principal
 from chassis.tokens import Signer, TokenExpired, TokenInvalid, TokenMissing
 from gateway.apikeys import repository
-from gateway.apikeys.domain import ApiKey, OperatorInvalid, digest, principal
+from gateway.apikeys.domain import ApiKey, digest, principal
+from gateway.clients import StaffBook
 from gateway.roles.repository import roles_on
 from gateway.routes import Route
+from gateway.staff.domain import Member, acting, named
 from gateway.upstream import Metadata
 
 OWN_API = "gateway"
-# A revoked key must stop within five seconds.
+# A revoked key must stop within five seconds, and so must somebody who left.
 FRESH_SECONDS = 4
 CACHE_SIZE = 10_000
-ASSERT_OPERATOR = "operator.assert"
-STAFF_CODE = re.compile(r"[!-~]{1,32}")
 
 
 class Keyring:
     """Turns a caller's key into a principal, and a principal into a token for a service."""
 
-    def __init__(self, database: Database, signer: Signer, zone: ZoneInfo, clock: Clock) -> None:
+    def __init__(self, database: Database, staff: StaffBook, signer: Signer, zone: ZoneInfo, clock: Clock) -> None:
         self.database = database
+        self.staff = staff
         self.signer = signer
         self.zone = zone
         self.clock = clock
@@ -39,20 +39,21 @@ class Keyring:
         self._tokens: dict[tuple[Principal, str], tuple[int, str]] = {}
 
     def principal(self, token: str, operator: str = "") -> Principal:
-        """Answer whom a key stands for; raise `TokenMissing`, `TokenInvalid`, `TokenExpired` or `OperatorInvalid`."""
-        if not token:
-            raise TokenMissing
-        hashed = digest(token)
-        known = self._fresh(hashed) or self._look_up(hashed)
-        return self._admitted(known, operator)
+        """Answer whom a key stands for; it may wait for the database and for the directory of staff.
+
+        Raises `TokenMissing`, `TokenInvalid` or `TokenExpired`, and what `named` and `acting` raise.
+        """
+        caller = self._caller(token)
+        return acting(caller, operator, {code: self.staff.member(code).result() for code in named(caller, operator)})
 
     async def principal_of(self, metadata: Metadata) -> Principal:
-        """Answer whom the headers of a request name; the database is asked beside the event loop."""
+        """Answer whom the headers of a request name, as `principal` does, beside the event loop."""
         token = metadata.get("authorization", "").removeprefix("Bearer ").strip()
         operator = metadata.get("x-operator", "")
-        if token and self._fresh(digest(token)) is None:
-            return await asyncio.to_thread(self.principal, token, operator)
-        return self.principal(token, operator)
+        stale = token and self._fresh(digest(token)) is None
+        caller = await asyncio.to_thread(self._caller, token) if stale else self._caller(token)
+        members = {code: await _beside(self.staff.member(code)) for code in named(caller, operator)}
+        return acting(caller, operator, members)
 
     async def admit(self, _route: Route, metadata: Metadata) -> None:
         """Refuse a caller that is not known before its body is read."""
@@ -72,6 +73,17 @@ class Keyring:
             self._tokens[(caller, api)] = (now, token)
         return token
 
+    def _caller(self, token: str) -> Principal:
+        if not token:
+            raise TokenMissing
+        hashed = digest(token)
+        _, key, caller = self._fresh(hashed) or self._look_up(hashed)
+        if key is None or caller is None:
+            raise TokenInvalid
+        if key.expire_time <= self.clock():
+            raise TokenExpired
+        return caller
+
     def _fresh(self, hashed: bytes) -> tuple[int, ApiKey | None, Principal | None] | None:
         known = self._known.get(hashed)
         return known if known and self.clock() - known[0] <= FRESH_SECONDS * SECOND else None
@@ -86,14 +98,9 @@ class Keyring:
         self._known[hashed] = known
         return known
 
-    def _admitted(self, known: tuple[int, ApiKey | None, Principal | None], operator: str) -> Principal:
-        _, key, caller = known
-        if key is None or caller is None:
-            raise TokenInvalid
-        if key.expire_time <= self.clock():
-            raise TokenExpired
-        if not operator:
-            return caller
-        if not STAFF_CODE.fullmatch(operator) or not covers(caller.permissions, ASSERT_OPERATOR):
-            raise OperatorInvalid(operator=operator[:32])
-        return dataclasses.replace(caller, operator=operator)
+
+async def _beside(answer: Future[Member | None]) -> Member | None:
+    """Wait beside the event loop, where there is anything to wait for; whoever gives up leaves the answer to others."""
+    if answer.done():
+        return answer.result()
+    return await asyncio.shield(asyncio.wrap_future(answer))

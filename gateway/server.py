@@ -18,13 +18,21 @@ from chassis.settings import Chain, Suite
 from chassis.tokens import Signer
 from gateway.apikeys.domain import PREFIX
 from gateway.apikeys.rpc import ApiKeyService
+from gateway.clients import PERMISSIONS, StaffBook
 from gateway.config import GatewaySettings
 from gateway.http import build_app
-from gateway.keyring import OWN_API, Keyring
+from gateway.keyring import FRESH_SECONDS, OWN_API, Keyring
 from gateway.routes import RouteTable
 from gateway.tables import CHAIN, LOG, METADATA, REQUESTS
 from gateway.upstream import Upstream
-from shuke.customer.v1 import consents_pb2, customer_pb2, directory_pb2, privacy_pb2, purchases_pb2
+from shuke.customer.v1 import (
+    consents_pb2,
+    customer_pb2,
+    directory_pb2,
+    interactions_pb2,
+    privacy_pb2,
+    purchases_pb2,
+)
 from shuke.customer.v1 import policies_pb2 as customer_policies_pb2
 from shuke.gateway.v1 import errors_pb2, gateway_pb2
 from shuke.notify.v1 import messages_pb2, templates_pb2
@@ -34,7 +42,7 @@ from shuke.ticketing.v1 import policies_pb2 as ticketing_policies_pb2
 from shuke.tiering.v1 import benefits_pb2, policies_pb2, tiering_pb2
 
 CONTRACTS = (
-    *(customer_pb2, consents_pb2, customer_policies_pb2, directory_pb2, privacy_pb2, purchases_pb2),
+    *(customer_pb2, consents_pb2, customer_policies_pb2, directory_pb2, interactions_pb2, privacy_pb2, purchases_pb2),
     *(benefits_pb2, policies_pb2, tiering_pb2),
     *(clocks_pb2, complaints_pb2, followups_pb2, ticketing_policies_pb2, tickets_pb2),
     *(messages_pb2, templates_pb2, notify_policies_pb2),
@@ -107,9 +115,10 @@ class HttpServer:
 
 def build(config: GatewaySettings, suite: Suite, chain: Chain, clock: Clock) -> Service:
     """Build the gateway from its settings; nothing runs yet."""
-    base = Foundation(OWN_API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock)
+    base = Foundation(OWN_API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock, PERMISSIONS)
     signer = Signer(OWN_API, config.signing_key.get_secret_value(), clock)
-    keyring = Keyring(base.database, signer, chain.zone_info, clock)
+    staff = StaffBook(config.customer_address, base.credentials, clock, FRESH_SECONDS)
+    keyring = Keyring(base.database, staff, signer, chain.zone_info, clock)
     # Callers of the gateway's own API show their key itself, for it is the gateway that knows the keys.
     base.authenticate_with(lambda call: keyring.principal(call.token, call.header("x-operator")))
     calls = Calls(base.database, REQUESTS, clock, base.new_id)

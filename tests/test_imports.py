@@ -80,8 +80,8 @@ NOUN_MAY_IMPORT = {
 # Files of a service: services/<service>/<file>.py. `None` is anything of the service, the chassis and the libraries.
 SERVICE_MAY_IMPORT = {
     "__init__": (),
-    "consumers": (*ACTING, "shuke.*.v1.events_pb2"),
     # No call log tells of what happens by itself.
+    "consumers": (*ACTING, "structlog", "shuke.*.v1.events_pb2"),
     "schedule": (*ACTING, "structlog"),
     # How something leaves the suite.
     "channels": (*STANDARD, *OWN_DOMAINS, *PURE_CHASSIS),

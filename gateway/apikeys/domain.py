@@ -20,12 +20,6 @@ class GrantBeyondOwn(Forbidden):
     reason = "GRANT_BEYOND_OWN"
 
 
-class OperatorInvalid(Forbidden):
-    """The key may not act in the name of this member of staff."""
-
-    reason = "OPERATOR_INVALID"
-
-
 class Kind(StrEnum):
     """Kind of caller."""
 

@@ -3,101 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-import httpx2
 import pytest
 
-from chassis.calendar import SECOND, day_of
-from chassis.database import Tx
-from gateway.apikeys import repository
-from gateway.apikeys.domain import Draft, Kind, issue
+from chassis.calendar import SECOND
 from gateway.apikeys.tables import API_KEYS
-from gateway.roles.repository import start_roles
-from gateway.server import PROGRAM, HttpServer
-from services.customer.server import PROGRAM as CUSTOMER
-from tests.running import Clock, Running, StartService
-
-ROLES = Path(__file__).parent.parent / "starter" / "roles.json"
-ADMIN = "shk_the-first-administrator"
-DAY = 86_400 * SECOND
-SALE = {
-    "purchase": {
-        "receipt": {"store": "LEEDS", "businessDate": {"year": 2026, "month": 3, "day": 1}, "receiptNo": "1"},
-        "businessTime": "2026-03-01T10:00:00Z",
-        "lines": [
-            {"lineNo": 1, "sku": "A", "quantity": "1", "amount": {"currencyCode": "GBP", "units": "5"}},
-        ],
-        "total": {"currencyCode": "GBP", "units": "5"},
-    }
-}
-
-
-@dataclass
-class Door:
-    """The front door of a running suite."""
-
-    gateway: Running
-    customer: Running
-    http: httpx2.Client
-
-    @property
-    def clock(self) -> Clock:
-        """The clock of both services."""
-        return self.gateway.clock
-
-    def key(self, **wanted: object) -> str:
-        """Make a key as the first administrator; answer its token."""
-        answer = self.http.post("/v1/apiKeys", json={"apiKey": wanted}, headers=bearer(ADMIN))
-        assert answer.status_code == 200, answer.text
-        token: str = answer.json()["token"]
-        return token
-
-    def refused(self, **wanted: object) -> tuple[int, str, dict[str, str]]:
-        """Ask for a key that is refused; answer the HTTP code, the reason and the reason of each field."""
-        return refusal(self.http.post("/v1/apiKeys", json={"apiKey": wanted}, headers=bearer(ADMIN)))
-
-
-@pytest.fixture
-def door(start_service: StartService) -> Iterator[Door]:
-    """Open the front door, on each engine in turn."""
-    clock = Clock()
-    customer = start_service(CUSTOMER, clock)
-    gateway = start_service(PROGRAM, clock, http_port="0", customer_address=customer.address)
-    front = gateway.service.fronts[0]
-    assert isinstance(front, HttpServer)
-
-    def begin(tx: Tx) -> None:
-        start_roles(tx, ROLES.read_bytes(), "first", day_of(0, gateway.service.foundation.chain.zone_info), clock.now)
-        draft = Draft(Kind.STAFF, "", ("administrator",), ("*",), "A-1", None)
-        repository.add(tx, issue(draft, ADMIN, now=clock.now, new_id="0"))
-
-    gateway.database.transact(begin)
-    with httpx2.Client(base_url=f"http://127.0.0.1:{front.port}", timeout=30) as http:
-        yield Door(gateway, customer, http)
-
-
-def bearer(token: str, **headers: str) -> dict[str, str]:
-    """Write the headers of a caller."""
-    return {"authorization": f"Bearer {token}", "accept-language": "en", **headers}
-
-
-def refusal(answer: httpx2.Response) -> tuple[int, str, dict[str, str]]:
-    """Read a refusal: the HTTP code, the reason, and the reason of each field."""
-    details = {detail["@type"].rpartition(".")[2]: detail for detail in answer.json()["error"]["details"]}
-    fields = details.get("BadRequest", {}).get("fieldViolations", ())
-    return (
-        answer.status_code,
-        details["ErrorInfo"]["reason"],
-        {violation["field"]: violation["reason"] for violation in fields},
-    )
+from gateway.tests.door import DAY, ROLES, SALE, Door, bearer, refusal
 
 
 @pytest.mark.requirement("G-01", "G-16")
 def test_a_till_records_a_sale_through_the_front_door(door: Door) -> None:
     """A till's key records a sale of its store over HTTP, and sending it again answers that it was there."""
+    door.store("LEEDS")
+    door.member("E-7", stores=["stores/LEEDS"])
     till = door.key(kind="TILL", roles=["till"], stores=["LEEDS"])
     first = door.http.post("/v1/purchases", json=SALE, headers=bearer(till, **{"x-operator": "E-7"}))
     assert (first.status_code, first.json()["replayed"]) == (200, False)
@@ -177,16 +95,6 @@ def test_a_key_ends_when_it_expires_and_soon_after_it_is_gone(door: Door) -> Non
     door.gateway.database.transact(lambda tx: tx.execute(API_KEYS.delete().where(API_KEYS.c.roles == "till")))
     door.clock.now += 5 * SECOND
     assert refusal(door.http.post("/v1/purchases", json=SALE, headers=bearer(other)))[:2] == (401, "TOKEN_INVALID")
-
-
-def test_only_a_key_that_may_names_an_operator(door: Door) -> None:
-    """A staff key cannot act in another's name, and nobody in the name of something that is no staff code."""
-    manager = door.key(kind="STAFF", staff="S-1", roles=["store_manager"], stores=["LEEDS"])
-    headers = bearer(manager, **{"x-operator": "E-7"})
-    assert refusal(door.http.post("/v1/purchases", json=SALE, headers=headers))[:2] == (403, "OPERATOR_INVALID")
-    till = door.key(kind="TILL", roles=["till"], stores=["LEEDS"])
-    headers = bearer(till, **{"x-operator": "no code"})
-    assert refusal(door.http.post("/v1/purchases", json=SALE, headers=headers))[:2] == (403, "OPERATOR_INVALID")
 
 
 def test_everything_that_is_wrong_with_a_key_is_told_at_once(door: Door) -> None:

@@ -5,6 +5,6 @@ from __future__ import annotations
 from chassis.client import Credentials, FeedClient, open_channel
 
 
-def tiering_feed(address: str, credentials: Credentials) -> FeedClient:
-    """Connect to tiering's event feed."""
-    return FeedClient("tiering", open_channel(address), credentials)
+def feed_of(api: str, address: str, credentials: Credentials) -> FeedClient:
+    """Connect to the event feed of another service."""
+    return FeedClient(api, open_channel(address), credentials)

@@ -14,10 +14,10 @@ from chassis.leases import Leases
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
 from chassis.vault import Rewrapping, Vault
-from services.customer.clients import tiering_feed
+from services.customer.clients import feed_of
 from services.customer.config import CustomerSettings
 from services.customer.consents.rpc import ConsentService
-from services.customer.consumers import SOURCE, on_tiering
+from services.customer.consumers import NOTIFY, TIERING, NotifyEvents, on_tiering
 from services.customer.contacts.rpc import ContactService
 from services.customer.corrections.domain import Limits
 from services.customer.corrections.rpc import Corrections
@@ -27,6 +27,8 @@ from services.customer.customers.rpc import CustomerService
 from services.customer.directory.repository import StaffEntries
 from services.customer.directory.rpc import StaffDirectory, Stores
 from services.customer.exchanges.rpc import Exchanges
+from services.customer.interactions.repository import Interactions
+from services.customer.interactions.rpc import InteractionService
 from services.customer.policies.convert import notice_of
 from services.customer.policies.repository import Notices
 from services.customer.policies.rpc import NOTICES
@@ -41,6 +43,7 @@ from shuke.customer.v1 import (
     customer_pb2,
     directory_pb2,
     errors_pb2,
+    interactions_pb2,
     policies_pb2,
     privacy_pb2,
     purchases_pb2,
@@ -62,6 +65,7 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     vault = Vault(VAULT_KEYS, config.vault_keys, config.index_keys)
     calls = Calls(database, REQUESTS, clock, new_id, lambda content: vault.digest("REQUEST", content))
     customers, entries = Customers(vault), StaffEntries(vault)
+    interactions = Interactions(vault)
     notices = Notices(notice_of)
     policy = FilePolicy(tuple(config.mandatory_fields.split(",")), config.completion_days)
     tolerance = config.clock_tolerance_seconds * SECOND
@@ -70,8 +74,10 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     purchases = Purchases(calls, database, customers, LOG, chain, base.pager, tolerance, refunds.link)
 
     sequencer = leases.worker("sequencer", lambda: sequence(database, LOG))
-    feed = tiering_feed(config.tiering_address, base.credentials)
-    consumer = Consumer(database, CURSORS, SOURCE, on_tiering, clock=clock, new_id=new_id)
+    tiering = feed_of("tiering", config.tiering_address, base.credentials)
+    classes = Consumer(database, CURSORS, TIERING, on_tiering, clock=clock, new_id=new_id)
+    notify = feed_of("notify", config.notify_address, base.credentials)
+    messages = Consumer(database, CURSORS, NOTIFY, NotifyEvents(LOG, interactions), clock=clock, new_id=new_id)
 
     base.server.add(
         customer_pb2.DESCRIPTOR.services_by_name["CustomerService"],
@@ -84,6 +90,10 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     base.server.add(
         contacts_pb2.DESCRIPTOR.services_by_name["ContactService"],
         ContactService(database, customers, entries, chain.zone, service_opt_in=config.service_opt_in),
+    )
+    base.server.add(
+        interactions_pb2.DESCRIPTOR.services_by_name["InteractionService"],
+        InteractionService(calls, database, customers, interactions, LOG, base.pager, tolerance),
     )
     base.server.add(
         privacy_pb2.DESCRIPTOR.services_by_name["PrivacyService"],
@@ -109,9 +119,12 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
         SpendSummaries(database, require, chain.money),
     )
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
-    listener = leases.worker("tiering events", lambda: consumer.poll(feed))
+    listeners = (
+        leases.worker("tiering events", lambda: classes.poll(tiering)),
+        leases.worker("notify events", lambda: messages.poll(notify)),
+    )
     rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
-    return Service(base, (leases, sequencer, listener, rewrapping), consumers=(consumer,))
+    return Service(base, (leases, sequencer, *listeners, rewrapping), consumers=(classes, messages))
 
 
 PROGRAM = Program(API, CustomerSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

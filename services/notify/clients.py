@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chassis import names
 from chassis.client import Credentials, FeedClient, ask, open_channel
 from services.notify.delivery.domain import Contact
 from shuke.customer.v1 import contacts_pb2, contacts_pb2_grpc
@@ -14,27 +13,33 @@ from shuke.customer.v1.consents_pb2 import CheckConsentResponse, Consent
 PERMISSIONS = ("events.read", "customer.contacts.get")
 
 
-def tiering_feed(address: str, credentials: Credentials) -> FeedClient:
-    """Connect to tiering's event feed."""
-    return FeedClient("tiering", open_channel(address), credentials)
+def event_feed(owner: str, address: str, credentials: Credentials) -> FeedClient:
+    """Connect to the event feed of a service, such as tiering."""
+    return FeedClient(owner, open_channel(address), credentials)
 
 
 class ContactBook:
-    """Asks the customer service how customers may be addressed."""
+    """Asks the customer service how customers may be addressed, and where staff are reached."""
 
     def __init__(self, address: str, credentials: Credentials) -> None:
         self.credentials = credentials
         self.stub = contacts_pb2_grpc.ContactServiceStub(open_channel(address))
 
     def contacts(self, customers: Sequence[str], purpose: str, channels: Sequence[str]) -> dict[str, Contact]:
-        """Answer by customer id how up to 500 customers may be addressed now; raise `Unavailable` without an answer."""
+        """Answer by name how up to 500 customers may be addressed now; raise `Unavailable` without an answer."""
         request = contacts_pb2.BatchGetContactsRequest(
-            customers=[names.name("customers", customer) for customer in customers],
+            customers=customers,
             purpose=Consent.Purpose.Value(purpose),
             channels=map(Consent.Channel.Value, channels),
         )
         answer = ask(self.stub.BatchGetContacts, request, self.credentials.headers("customer"))
-        return {names.identity(contact.customer): _contact(contact) for contact in answer.contacts}
+        return {contact.customer: _contact(contact) for contact in answer.contacts}
+
+    def staff(self, members: Sequence[str]) -> dict[str, Contact]:
+        """Answer by name where up to 500 members of staff are reached now; raise `Unavailable` without an answer."""
+        request = contacts_pb2.BatchGetStaffContactsRequest(staff=members)
+        answer = ask(self.stub.BatchGetStaffContacts, request, self.credentials.headers("customer"))
+        return {contact.staff: _staff_contact(contact) for contact in answer.contacts}
 
 
 def _contact(contact: contacts_pb2.Contact) -> Contact:
@@ -46,4 +51,13 @@ def _contact(contact: contacts_pb2.Contact) -> Contact:
         value=contact.value,
         display_name=contact.display_name,
         language=contact.language_code,
+    )
+
+
+def _staff_contact(contact: contacts_pb2.StaffContact) -> Contact:
+    return Contact(
+        outcome=contacts_pb2.StaffContact.Outcome.Name(contact.outcome),
+        channel="EMAIL",
+        value=contact.email,
+        display_name=contact.display_name,
     )

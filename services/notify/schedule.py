@@ -40,7 +40,7 @@ from services.notify.messages import repository
 from services.notify.messages.convert import told
 from services.notify.messages.domain import Attempt, Message, Outcome, Reason, State, move
 from services.notify.messages.repository import Messages
-from services.notify.templates.domain import Template
+from services.notify.templates.domain import Purpose, Template
 from services.notify.templates.repository import Templates
 
 log = structlog.get_logger("delivery")
@@ -112,15 +112,18 @@ class Delivery(Worker):
         return len(ended) + len(batch), batch
 
     def _ask(self, batch: Sequence[Message]) -> dict[str, Contact]:
-        """Ask how to address the customers; no contact for a message whose channels are all switched off."""
+        """Ask how to address the recipients; no contact for a message whose channels are all switched off."""
         groups: dict[tuple[str, tuple[str, ...]], list[Message]] = {}
         for message in batch:
             groups.setdefault((message.purpose, usable(message, self.channels)), []).append(message)
         found: dict[str, Contact] = {}
         for (purpose, channels), group in groups.items():
             if channels:
-                contacts = self.book.contacts(sorted({message.customer_id for message in group}), purpose, channels)
-                found |= {message.id: contacts[message.customer_id] for message in group}
+                asked = sorted({message.recipient for message in group})
+                # Whom a message of this purpose may go to is settled when it is taken in.
+                staff = purpose == Purpose.WORK
+                contacts = self.book.staff(asked) if staff else self.book.contacts(asked, purpose, channels)
+                found |= {message.id: contacts[message.recipient] for message in group}
         return found
 
     def _address(
@@ -153,7 +156,7 @@ class Delivery(Worker):
             return refused, None
         values, name = self.messages.read(content), contact.display_name
         try:
-            rendered = template.render(contact.channel, contact.language, values, customer_name=name)
+            rendered = template.render(contact.channel, contact.language, values, recipient_name=name)
         except Refused as unfit:
             log.warning("template unfit", message=message.name, template=message.template, problem=unfit.reason)
             return move(message, State.DEAD, now, reason=Reason.TEMPLATE_UNFIT), None

@@ -17,11 +17,12 @@ from chassis.leases import Leases
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
 from chassis.vault import Rewrapping, Vault
+from chassis.workers import Worker
 from services.notify.channels.file import FileChannel
 from services.notify.channels.smtp import Server, SmtpChannel
-from services.notify.clients import PERMISSIONS, ContactBook, tiering_feed
+from services.notify.clients import PERMISSIONS, ContactBook, event_feed
 from services.notify.config import NotifySettings
-from services.notify.consumers import SOURCE, TieringEvents
+from services.notify.consumers import TICKET_FILTERS, Intake, TicketingEvents, TieringEvents, on_customer
 from services.notify.delivery.domain import Channel, Patience
 from services.notify.explanations.rpc import Explanations
 from services.notify.messages.convert import values_of
@@ -60,9 +61,17 @@ def build(config: NotifySettings, suite: Suite, chain: Chain, clock: Clock) -> S
     templates = Templates(partial(template_of, currency=chain.money, zone=zone))
     rules = Rules(rule_of, partial(day_of, zone=zone))
 
-    feed = tiering_feed(config.tiering_address, base.credentials)
-    events = TieringEvents(LOG, messages, templates, rules, zone)
-    consumer = Consumer(database, CURSORS, SOURCE, events, clock=clock, new_id=new_id)
+    intake = Intake(LOG, messages, templates)
+    consumers, listeners = [], list[Worker]()
+    for owner, address, effect in (
+        ("customer", config.customer_address, on_customer),
+        ("tiering", config.tiering_address, TieringEvents(intake, rules, zone)),
+        ("ticketing", config.ticketing_address, TicketingEvents(intake, rules)),
+    ):
+        consumer = Consumer(database, CURSORS, f"{owner}.shuke", effect, clock=clock, new_id=new_id)
+        feed = event_feed(owner, address, base.credentials)
+        consumers.append(consumer)
+        listeners.append(leases.worker(f"{owner} events", partial(consumer.poll, feed)))
     book = ContactBook(config.customer_address, base.credentials)
     patience = Patience(config.attempts, config.first_pause_seconds * SECOND, config.lease_seconds * SECOND)
     chance = secrets.SystemRandom().random
@@ -82,7 +91,7 @@ def build(config: NotifySettings, suite: Suite, chain: Chain, clock: Clock) -> S
         policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],
         PolicyService(
             policies_pb2,
-            notice_rules(templates),
+            notice_rules(templates, TICKET_FILTERS),
             calls,
             database,
             pager,
@@ -91,9 +100,8 @@ def build(config: NotifySettings, suite: Suite, chain: Chain, clock: Clock) -> S
         ),
     )
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
-    listener = leases.worker("tiering events", lambda: consumer.poll(feed))
     rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
-    return Service(base, (leases, sequencer, listener, rewrapping, delivery), consumers=(consumer,))
+    return Service(base, (leases, sequencer, *listeners, rewrapping, delivery), consumers=tuple(consumers))
 
 
 def channels(config: NotifySettings, chain: Chain) -> dict[str, Channel]:

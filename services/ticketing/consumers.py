@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from chassis import names
 from chassis.database import Tx
 from chassis.ids import NewId
+from services.ticketing.followups.repository import hand_over
 from services.ticketing.people.domain import Member
 from services.ticketing.people.repository import put_classes, put_staff, put_stores
 from shuke.customer.v1.events_pb2 import StaffChanged, StoreChanged
@@ -18,24 +19,34 @@ TIERING = "tiering.shuke"
 
 
 def on_customer(tx: Tx, events: Sequence[event_pb2.Event], _now: int, _new_id: NewId) -> None:
-    """Store what the directory tells of stores and staff; the last that is told of a member counts."""
+    """Store what the directory tells of stores and staff; the last that is told of a member counts.
+
+    What somebody who leaves had still to follow up, the superior does.
+    """
     stores: set[str] = set()
-    latest: dict[str, Member] = {}
+    told: list[Member] = []
     for event in events:
         store, member = StoreChanged(), StaffChanged()
         if event.data.Unpack(store):
             stores.add(names.identity(store.store))
         elif event.data.Unpack(member):
-            latest[member.staff] = Member(
-                code=names.identity(member.staff),
-                active=member.active,
-                roles=tuple(member.roles),
-                stores=tuple(map(names.identity, member.stores)),
-                chain_wide=member.chain_wide,
-                superior=names.identity(member.superior),
-            )
+            told.append(_member(member))
     put_stores(tx, sorted(stores))
-    put_staff(tx, latest.values())
+    put_staff(tx, {one.code: one for one in told}.values())
+    for one in told:
+        if one.superior and not one.active:
+            hand_over(tx, leaver=one.code, superior=one.superior)
+
+
+def _member(changed: StaffChanged) -> Member:
+    return Member(
+        code=names.identity(changed.staff),
+        active=changed.active,
+        roles=tuple(changed.roles),
+        stores=tuple(map(names.identity, changed.stores)),
+        chain_wide=changed.chain_wide,
+        superior=names.identity(changed.superior),
+    )
 
 
 def on_tiering(tx: Tx, events: Sequence[event_pb2.Event], _now: int, _new_id: NewId) -> None:

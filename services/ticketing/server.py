@@ -20,6 +20,7 @@ from services.ticketing.config import TicketingSettings
 from services.ticketing.consumers import CUSTOMER, TIERING, on_customer, on_tiering
 from services.ticketing.desk.rpc import Desk
 from services.ticketing.explanations.rpc import Explanations
+from services.ticketing.followups.rpc import DueFollowUps, FollowUpService
 from services.ticketing.limits.rpc import ClockService
 from services.ticketing.policies.convert import rules_of
 from services.ticketing.policies.repository import Policies
@@ -29,7 +30,7 @@ from services.ticketing.tables import ACCESSES, CHAIN, CURSORS, LEASES, LOG, MET
 from services.ticketing.tickets.rpc import TicketService
 from services.ticketing.timeline.repository import Timeline
 from shuke.event.v1 import event_pb2
-from shuke.ticketing.v1 import clocks_pb2, complaints_pb2, errors_pb2, policies_pb2, tickets_pb2
+from shuke.ticketing.v1 import clocks_pb2, complaints_pb2, errors_pb2, followups_pb2, policies_pb2, tickets_pb2
 
 API = "ticketing"
 PEOPLE_IN_PRODUCTION = 3
@@ -60,18 +61,21 @@ def build(config: TicketingSettings, suite: Suite, chain: Chain, clock: Clock) -
     base.server.add(tickets_pb2.DESCRIPTOR.services_by_name["TicketService"], TicketService(desk, book, pager))
     base.server.add(complaints_pb2.DESCRIPTOR.services_by_name["ComplaintService"], ComplaintService(desk))
     base.server.add(clocks_pb2.DESCRIPTOR.services_by_name["ClockService"], ClockService(desk), Explanations(desk))
+    base.server.add(followups_pb2.DESCRIPTOR.services_by_name["FollowUpService"], FollowUpService(desk, pager))
     base.server.add(
         policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],
         PolicyService(policies_pb2, PAYLOADS, calls, database, pager, config.approval_people, examples=not production),
     )
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
     sweeper = leases.worker("clocks", Sweeper(calls, cases, timeline, LOG).sweep)
+    falling_due = leases.worker("follow-ups", DueFollowUps(desk).step)
     rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
     listeners = (
         leases.worker("customer events", lambda: directory.poll(customer)),
         leases.worker("tiering events", lambda: classes.poll(tiering)),
     )
-    return Service(base, (leases, sequencer, *listeners, rewrapping, sweeper), consumers=(directory, classes))
+    workers = (leases, sequencer, *listeners, sweeper, falling_due, rewrapping)
+    return Service(base, workers, consumers=(directory, classes))
 
 
 PROGRAM = Program(API, TicketingSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

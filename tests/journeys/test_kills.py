@@ -7,6 +7,7 @@ import random
 import re
 import threading
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,16 @@ def letters(demo: Demo) -> Counter[str]:
     return Counter(f"messages/{match[1]}" for match in found if match)
 
 
-@pytest.mark.requirement("C-23", "T-14", "N-09", "N-07")
+def contacts(demo: Demo, token: str, customers: Iterable[str]) -> Counter[str]:
+    """Count the messages in the communication logs of customers, by name."""
+    logs = (demo.api.get(f"/v1/{customer}/interactions", token)["interactions"] for customer in customers)
+    return Counter(entry["message"] for log in logs for entry in log)
+
+
+@pytest.mark.requirement("C-15", "C-23", "T-14", "N-07", "N-08", "N-09")
 @pytest.mark.timeout(400)
 def test_processes_that_are_killed_lose_nothing_and_double_nothing(tmp_path: Path, retail: Plan) -> None:
-    """Every sum and class is exact, and each notice arrives once or is marked as of unknown acceptance."""
+    """Every sum and class is exact; each notice arrives and is logged once, or is marked as of unknown acceptance."""
     chance = random.Random(20101201)
     total = sum(bool(each.sales) + bool(each.refunds) for day in retail.days for each in day.stores)
     due = dict(zip(sorted(chance.sample(range(1, total), KILLS_WHILE_SELLING)), PROCESSES, strict=True))
@@ -104,7 +111,11 @@ def test_processes_that_are_killed_lose_nothing_and_double_nothing(tmp_path: Pat
         assert states["DEAD"] <= KILLS_WHILE_TELLING
         assert max(arrived.values()) == 1
         in_doubt = {message["name"] for message in found if message["state"] == "DEAD"}
-        assert arrived.keys() - in_doubt == {message["name"] for message in found if message["state"] == "SENT"}
+        handed_over = {message["name"]: message["customer"] for message in found if message["state"] == "SENT"}
+        assert arrived.keys() - in_doubt == handed_over.keys()
+        while (logged := contacts(demo, people["manager"], handed_over.values())).total() < len(handed_over):
+            pass
+        assert logged == Counter(handed_over.keys())
 
         assert planted(demo, retail) == []
 

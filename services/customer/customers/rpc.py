@@ -30,12 +30,10 @@ from services.customer.customers.domain import (
 )
 from services.customer.customers.repository import Customers
 from services.customer.ledger.domain import CHAIN_SCOPE, Spend
+from services.customer.personal.domain import SEE_PERSONAL
 from services.customer.policies.repository import Notices
 from services.customer.spend.repository import spends
 from shuke.customer.v1 import customer_pb2 as pb
-
-# Without it the personal part of a file is answered masked.
-SEE_PERSONAL = "customer.personal.read"
 
 
 class CustomerService:

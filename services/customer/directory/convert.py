@@ -17,6 +17,7 @@ from services.customer.directory.domain import (
     STAFF_PERSONAL,
     STORE_FIELDS,
     Staff,
+    Standing,
     Store,
     changed_paths,
     masked_staff,
@@ -149,6 +150,19 @@ def staff_to_proto(staff: Staff, *, veiled: bool) -> pb.Staff:
         update_time=wire.timestamp(staff.update_time),
         etag=staff.etag,
         masked=veiled,
+    )
+
+
+def standing_to_proto(standing: Standing | None) -> pb.CheckStaffResponse:
+    """Write what may be known of a member everywhere; nobody is not known."""
+    if standing is None:
+        return pb.CheckStaffResponse()
+    return pb.CheckStaffResponse(
+        known=True,
+        active=standing.active,
+        chain_wide=standing.chain_wide,
+        stores=[names.name("stores", code) for code in standing.stores],
+        roles=standing.roles,
     )
 
 

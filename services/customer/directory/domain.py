@@ -120,6 +120,16 @@ class Staff:
         return f'"{self.version}"'
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What other services may know of a member of staff: nothing personal. The order is that of `Staff`."""
+
+    active: bool
+    chain_wide: bool
+    stores: tuple[str, ...]
+    roles: tuple[str, ...]
+
+
 Entry = TypeVar("Entry", Store, Staff)
 
 

@@ -16,6 +16,7 @@ from services.customer.directory.domain import (
     Staff,
     StaffExists,
     StaffNotFound,
+    Standing,
     Store,
     StoreExists,
     StoreNotFound,
@@ -29,6 +30,9 @@ ROLE, STORE_CODE = "ROLE", "STORE"
 STORE = sa.select(STORES).where(STORES.c.code == sa.bindparam("code"))
 MEMBER = sa.select(STAFF).where(STAFF.c.code == sa.bindparam("code"))
 MEMBERS = sa.select(STAFF).where(STAFF.c.code.in_(sa.bindparam("codes", expanding=True)))
+STANDING = sa.select(STAFF.c.active, STAFF.c.chain_wide, STAFF.c.stores, STAFF.c.roles).where(
+    STAFF.c.code == sa.bindparam("code")
+)
 _FIRST = sa.select(STAFF.c.code, STAFF.c.superior).where(STAFF.c.code == sa.bindparam("code")).cte(recursive=True)
 # No row twice, so that the walk would end in a circle too.
 _ABOVE = _FIRST.union(sa.select(STAFF.c.code, STAFF.c.superior).join(_FIRST, STAFF.c.code == _FIRST.c.superior))
@@ -71,6 +75,14 @@ def list_stores(tx: Tx, region: str, *, limit: int, after: str) -> list[Store]:
 def known_stores(tx: Tx, codes: Collection[str]) -> set[str]:
     """Tell which codes belong to stores. By the primary key."""
     return set(tx.scalars(sa.select(STORES.c.code).where(STORES.c.code.in_(codes)))) if codes else set()
+
+
+def standing(tx: Tx, code: str) -> Standing | None:
+    """Read what may be known of a member everywhere; None for nobody. By the primary key."""
+    row = tx.execute(STANDING, {"code": code}).one_or_none()
+    if row is None:
+        return None
+    return Standing(row.active, row.chain_wide, tuple(row.stores.split()), tuple(row.roles.split()))
 
 
 def superiors(tx: Tx, code: str) -> dict[str, str]:

@@ -15,10 +15,8 @@ from chassis.settings import Chain
 from services.customer.directory import convert, repository
 from services.customer.directory.domain import Staff, Store, check_links, create_store, update, update_store
 from services.customer.directory.repository import StaffEntries
+from services.customer.personal.domain import SEE_PERSONAL
 from shuke.customer.v1 import directory_pb2 as pb
-
-# Without it the personal part of an entry is answered masked.
-SEE_PERSONAL = "customer.personal.read"
 
 
 class Stores:
@@ -130,6 +128,12 @@ class StaffDirectory:
             return pb.Staff(name=after.name)
 
         return self._entry(self.calls.once(call, request, pb.Staff, work).name, call)
+
+    def CheckStaff(self, request: pb.CheckStaffRequest, _call: Call) -> pb.CheckStaffResponse:
+        """Tell another service who a staff code stands for."""
+        with self.database.read() as tx:
+            found = repository.standing(tx, names.identity(request.name))
+        return convert.standing_to_proto(found)
 
     def _check(self, tx: Tx, staff: Staff) -> None:
         stores = repository.known_stores(tx, staff.stores)

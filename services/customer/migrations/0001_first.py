@@ -121,6 +121,23 @@ def upgrade() -> None:
     )
     op.create_index("ix_entries_store", "entries", ["store", "business_date", "id"], unique=False)
     op.create_table(
+        "interactions",
+        sa.Column("id", Text(), nullable=False),
+        sa.Column("customer_id", Text(), nullable=False),
+        sa.Column("kind", Text(), nullable=False),
+        sa.Column("direction", Text(), nullable=False),
+        sa.Column("occur_time", sa.BigInteger(), nullable=False),
+        sa.Column("create_time", sa.BigInteger(), nullable=False),
+        sa.Column("staff", Text(), nullable=False),
+        sa.Column("store", Text(), nullable=False),
+        sa.Column("summary", sa.LargeBinary(), nullable=True),
+        sa.Column("ticket_id", Text(), nullable=False),
+        sa.Column("message_id", Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_interactions"),
+        sa.UniqueConstraint("message_id", name="uq_interactions_message_id"),
+    )
+    op.create_index("ix_interactions_customer", "interactions", ["customer_id", "occur_time", "id"], unique=False)
+    op.create_table(
         "receipts",
         sa.Column("record", Text(), nullable=False),
         sa.Column("store", Text(), nullable=False),

@@ -8,6 +8,8 @@ from datetime import date
 from chassis.contacts import email, phone
 from chassis.errors import Problems
 
+# Whoever lacks this permission is answered what is personal masked.
+SEE_PERSONAL = "customer.personal.read"
 PHONES = ("MOBILE", "LANDLINE")
 # What a masked telephone number shows at its ends, the plus sign counted, and hides at the least.
 FIRST_DIGITS, HIDDEN_DIGITS, LAST_DIGITS = 6, 4, 4

@@ -37,7 +37,7 @@ EVENTS: dict[str, type[Message]] = {
         *(events_pb2.CustomerCreated, events_pb2.CustomerUpdated, events_pb2.ConsentChanged),
         *(events_pb2.PurchaseRecorded, events_pb2.PurchaseRefunded, events_pb2.PurchaseVoided),
         *(events_pb2.PurchaseAttached, events_pb2.RefundLinked),
-        *(events_pb2.StoreChanged, events_pb2.StaffChanged),
+        *(events_pb2.StoreChanged, events_pb2.StaffChanged, events_pb2.InteractionLogged),
     )
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 import pytest
@@ -26,20 +27,23 @@ class QuietFeed(event_pb2_grpc.EventFeedServiceServicer):
 
 
 @pytest.fixture(scope="session")
-def quiet_tiering() -> Iterator[str]:
-    """Serve an empty feed in tiering's place, so that the service under test does not wait for one that is down."""
+def quiet() -> Iterator[dict[str, Any]]:
+    """Serve an empty feed in the neighbours' place, so that the service under test does not wait for one that is down.
+
+    Answers the settings that name it.
+    """
     server = grpc.server(ThreadPoolExecutor(4))
     event_pb2_grpc.add_EventFeedServiceServicer_to_server(QuietFeed(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    yield f"127.0.0.1:{port}"
+    yield dict.fromkeys(("tiering_address", "notify_address"), f"127.0.0.1:{port}")
     server.stop(None).wait()
 
 
 @pytest.fixture
-def customer(start_service: StartService, quiet_tiering: str) -> Running:
+def customer(start_service: StartService, quiet: dict[str, Any]) -> Running:
     """Start the customer service, on each engine in turn."""
-    return start_service(PROGRAM, tiering_address=quiet_tiering)
+    return start_service(PROGRAM, **quiet)
 
 
 @pytest.fixture

@@ -112,3 +112,9 @@ class Directory:
             CONTACTS, "BatchGetStaffContacts", request, **caller
         )
         return answer.contacts
+
+    def check(self, name: str, permissions: tuple[str, ...] = ("customer.operators.check",)) -> pb.CheckStaffResponse:
+        """Ask who a staff code stands for, as the gateway does."""
+        request = pb.CheckStaffRequest(name=name)
+        answer: pb.CheckStaffResponse = self.call(DIRECTORY, "CheckStaff", request, permissions=permissions)
+        return answer

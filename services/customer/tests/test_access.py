@@ -24,7 +24,16 @@ from services.customer.tests.builders import (
 )
 from services.customer.tests.consenting import CONSENTS, CONTACTS, POLICIES, PRIVACY
 from services.customer.tests.directing import DIRECTORY
-from shuke.customer.v1 import consents_pb2, contacts_pb2, customer_pb2, directory_pb2, policies_pb2, privacy_pb2
+from services.customer.tests.interacting import INTERACTIONS
+from shuke.customer.v1 import (
+    consents_pb2,
+    contacts_pb2,
+    customer_pb2,
+    directory_pb2,
+    interactions_pb2,
+    policies_pb2,
+    privacy_pb2,
+)
 from shuke.customer.v1 import purchases_pb2 as pb
 from tests.running import Running
 
@@ -56,6 +65,8 @@ METHODS: dict[str, tuple[Any, str, Message]] = {
     "ListConsentRecords": (CONSENTS, "customer.consents.list", consents_pb2.ListConsentRecordsRequest()),
     "BatchGetContacts": (CONTACTS, "customer.contacts.get", contacts_pb2.BatchGetContactsRequest()),
     "BatchGetStaffContacts": (CONTACTS, "customer.contacts.get", contacts_pb2.BatchGetStaffContactsRequest()),
+    "LogInteraction": (INTERACTIONS, "customer.interactions.log", interactions_pb2.LogInteractionRequest()),
+    "ListInteractions": (INTERACTIONS, "customer.interactions.list", interactions_pb2.ListInteractionsRequest()),
     "ListAccessRecords": (PRIVACY, "customer.access.list", privacy_pb2.ListAccessRecordsRequest()),
     "CreateStore": (DIRECTORY, "customer.stores.create", directory_pb2.CreateStoreRequest()),
     "GetStore": (DIRECTORY, "customer.stores.get", directory_pb2.GetStoreRequest()),
@@ -65,6 +76,7 @@ METHODS: dict[str, tuple[Any, str, Message]] = {
     "GetStaff": (DIRECTORY, "customer.staff.get", directory_pb2.GetStaffRequest()),
     "ListStaff": (DIRECTORY, "customer.staff.list", directory_pb2.ListStaffRequest(page_size=-1)),
     "UpdateStaff": (DIRECTORY, "customer.staff.update", directory_pb2.UpdateStaffRequest()),
+    "CheckStaff": (DIRECTORY, "customer.operators.check", directory_pb2.CheckStaffRequest()),
     "DraftPolicy": (POLICIES, "customer.policies.draft", policies_pb2.DraftPolicyRequest()),
     "UpdateDraft": (POLICIES, "customer.policies.draft", policies_pb2.UpdateDraftRequest()),
     "SubmitPolicy": (POLICIES, "customer.policies.draft", policies_pb2.SubmitPolicyRequest()),
@@ -80,7 +92,10 @@ METHODS: dict[str, tuple[Any, str, Message]] = {
 
 def test_every_method_stands_in_the_table() -> None:
     """A method that is added to the contract must be added here."""
-    files = (customer_pb2, consents_pb2, contacts_pb2, directory_pb2, policies_pb2, privacy_pb2, pb)
+    files = (
+        *(customer_pb2, consents_pb2, contacts_pb2, directory_pb2, interactions_pb2, policies_pb2, privacy_pb2),
+        pb,
+    )
     services = [service for file in files for service in file.DESCRIPTOR.services_by_name.values()]
     assert {method.name for service in services for method in service.methods} == set(METHODS)
 

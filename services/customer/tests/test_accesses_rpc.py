@@ -13,6 +13,7 @@ from services.customer.tables import ACCESSES
 from services.customer.tests.builders import NOBODY, at, by_phone, mobile, refused
 from services.customer.tests.consenting import Desk
 from services.customer.tests.filing import ANNA, TOLD, VEILED, Files
+from services.customer.tests.interacting import CommunicationLog
 from shuke.customer.v1.consents_pb2 import Consent
 from shuke.customer.v1.privacy_pb2 import AccessRecord
 
@@ -35,6 +36,7 @@ READS: dict[str, tuple[Read, str]] = {
     "CustomerService/UpdateCustomer": (lambda desk, anna: Files(desk.shop).update(anna), "UNSTATED"),
     "CustomerService/EnrolCustomer": (lambda desk, _anna: desk.shop.enrol(contact_points=[mobile(ANNA)]), "UNSTATED"),
     "ConsentService/ListConsentRecords": (lambda desk, anna: desk.page(anna), "UNSTATED"),
+    "InteractionService/ListInteractions": (lambda desk, anna: CommunicationLog(desk.shop).page(anna), "UNSTATED"),
     "ContactService/BatchGetContacts": (
         lambda desk, anna: desk.contacts([NOBODY, anna], Consent.SERVICE, Consent.SMS),
         "SERVICE",

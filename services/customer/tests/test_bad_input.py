@@ -142,15 +142,15 @@ BAD = {
         lambda shop, **caller: shop.record(sale("R9", business_time=at("2026-03-02 05:00")), **caller),
         "FAILED_PRECONDITION",
         "TIME_IN_FUTURE",
-        "purchase.business_time lies in the future. Check the till's clock.",
-        "purchase.business_time 在未来。请检查收银机的时钟。",
+        "purchase.business_time lies in the future. Check the time, and the clock that it was taken from.",
+        "purchase.business_time 在未来。请核对时间和记录时所用的时钟。",
     ),
     "a sale on a future day": Bad(
         lambda shop, **caller: shop.record(sale("R9", on="2026-03-03", business_time=at("2026-03-02 04:00")), **caller),
         "FAILED_PRECONDITION",
         "TIME_IN_FUTURE",
-        "purchase.receipt.business_date lies in the future. Check the till's clock.",
-        "purchase.receipt.business_date 在未来。请检查收银机的时钟。",
+        "purchase.receipt.business_date lies in the future. Check the time, and the clock that it was taken from.",
+        "purchase.receipt.business_date 在未来。请核对时间和记录时所用的时钟。",
     ),
     "a time outside of the calendar": Bad(
         lambda shop, **caller: shop.record(

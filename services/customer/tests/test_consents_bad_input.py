@@ -72,8 +72,8 @@ BAD: dict[str, tuple[Send, str, str, tuple[str, ...], str, str]] = {
     "a decision about the future": (
         lambda desk, anna, caller: desk.check(anna, Consent.OFFERS, time=at("2026-03-02 04:06"), **caller),
         *("FAILED_PRECONDITION", "TIME_IN_FUTURE", ()),
-        "time lies in the future. Check the till's clock.",
-        "time 在未来。请检查收银机的时钟。",
+        "time lies in the future. Check the time, and the clock that it was taken from.",
+        "time 在未来。请核对时间和记录时所用的时钟。",
     ),
 }
 

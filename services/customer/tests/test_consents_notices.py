@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -176,13 +177,13 @@ def test_a_draft_must_have_its_shape(desk: Desk) -> None:
 # ----------------------------------------------------------------------------------------------------------- production
 
 
-def test_production_shows_no_example(start_service: StartService, quiet_tiering: str) -> None:
+def test_production_shows_no_example(start_service: StartService, quiet: dict[str, Any]) -> None:
     """An example can be written and approved, and is refused at activation."""
 
     def produced(config: CustomerSettings, suite: Suite, chain: Chain, clock: Callable[[], int]) -> Service:
         return build(config, suite.model_copy(update={"env": "production"}), chain, clock)
 
-    desk = Desk(Shop(start_service(replace(PROGRAM, build=produced), tiering_address=quiet_tiering)))
+    desk = Desk(Shop(start_service(replace(PROGRAM, build=produced), **quiet)))
     refusal = refused(desk.activate, example())
     assert (refusal.code, refusal.reason, refusal.metadata) == (
         *("FAILED_PRECONDITION", "EXAMPLE_FORBIDDEN", {"name": FIRST}),

@@ -71,9 +71,9 @@ def test_nothing_is_allowed_that_was_not_granted(desk: Desk) -> None:
 
 
 @pytest.mark.requirement("X-13")
-def test_the_chain_may_ask_an_opt_in_for_service(start_service: StartService, quiet_tiering: str) -> None:
+def test_the_chain_may_ask_an_opt_in_for_service(start_service: StartService, quiet: dict[str, Any]) -> None:
     """With the setting, SERVICE is allowed only once it was granted."""
-    desk = Desk(Shop(start_service(PROGRAM, tiering_address=quiet_tiering, service_opt_in="true")))
+    desk = Desk(Shop(start_service(PROGRAM, **quiet, service_opt_in="true")))
     desk.activate(example())
     anna = desk.shop.customer()
     assert desk.check(anna, Consent.SERVICE).basis == CheckConsentResponse.NEVER_GRANTED

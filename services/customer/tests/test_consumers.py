@@ -7,7 +7,7 @@ from google.protobuf.any_pb2 import Any as Packed
 from chassis.consumer import Consumer
 from chassis.events import partition_of
 from chassis.ids import uuid7
-from services.customer.consumers import SOURCE, on_tiering
+from services.customer.consumers import TIERING, on_tiering
 from services.customer.tables import CURSORS
 from services.customer.tests.builders import Shop, at, by_phone, mobile, sale
 from shuke.customer.v1 import customer_pb2
@@ -37,7 +37,7 @@ def changed(customer: str, to_class: str, position: int, scheme: str = "loyalty"
 def listen(shop: Shop, *events: event_pb2.Event) -> int:
     """Deliver events to the service's consumer; answer how many took effect."""
     clock = shop.running.clock
-    consumer = Consumer(shop.running.database, CURSORS, SOURCE, on_tiering, clock=clock, new_id=uuid7(clock))
+    consumer = Consumer(shop.running.database, CURSORS, TIERING, on_tiering, clock=clock, new_id=uuid7(clock))
     return consumer.deliver(events, "first")
 
 

@@ -127,9 +127,9 @@ def test_a_channel_without_a_contact_point_is_told(desk: Desk) -> None:
 
 
 @pytest.mark.requirement("X-13")
-def test_service_needs_an_opt_in_where_the_chain_says_so(start_service: StartService, quiet_tiering: str) -> None:
+def test_service_needs_an_opt_in_where_the_chain_says_so(start_service: StartService, quiet: dict[str, Any]) -> None:
     """With the setting nobody is addressed for SERVICE who did not grant it."""
-    desk = Desk(Shop(start_service(PROGRAM, tiering_address=quiet_tiering, service_opt_in="true")))
+    desk = Desk(Shop(start_service(PROGRAM, **quiet, service_opt_in="true")))
     desk.activate(example())
     ben = desk.shop.customer()
     assert desk.contacts([ben], Consent.SERVICE, SMS)[0].basis == CheckConsentResponse.NEVER_GRANTED

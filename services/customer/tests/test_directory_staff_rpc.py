@@ -284,3 +284,17 @@ def test_each_read_of_staff_is_recorded(directory: Directory) -> None:
         ("GetStaff", "S0"),
         ("CreateStaff", ""),
     ]
+
+
+@pytest.mark.requirement("G-03")
+def test_other_services_learn_who_works_where_and_nothing_personal(directory: Directory) -> None:
+    """State, reach, stores and roles of a member are told as they stand now; a code that nobody has is no error."""
+    directory.create_staff("S1", **MEMBER)
+    there = {"known": True, "roles": MEMBER["roles"], "stores": MEMBER["stores"]}
+    assert directory.check("staff/S1") == pb.CheckStaffResponse(active=True, **there)
+    directory.update_staff("S1", active=False)
+    assert directory.check("staff/S1") == pb.CheckStaffResponse(**there)
+    assert directory.check("staff/TOP") == pb.CheckStaffResponse(known=True, active=True, chain_wide=True)
+    assert directory.check("staff/s1") == pb.CheckStaffResponse()
+    assert refused(directory.check, "S1").fields == {"name": "STRING_PATTERN"}
+    assert refused(directory.check, "staff/S1", ("customer.staff.*",)).reason == "PERMISSION_MISSING"

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 import pytest
@@ -199,9 +199,9 @@ def expected() -> dict[str, dict[str, str]]:
 
 
 @pytest.fixture
-def year(start_service: StartService, quiet_tiering: str, invoices: Sequence[Invoice]) -> Year:
+def year(start_service: StartService, quiet: dict[str, Any], invoices: Sequence[Invoice]) -> Year:
     """Start the service; nobody is enrolled yet."""
-    running = start_service(PROGRAM, tiering_address=quiet_tiering)
+    running = start_service(PROGRAM, **quiet)
     channel: grpc.Channel = running.channel
     return Year(
         running=running,

@@ -24,10 +24,10 @@ ANNA = "+447700900123"
 
 
 @pytest.mark.requirement("G-22")
-def test_everybody_is_found_and_read_through_a_rotation(start_service: StartService, quiet_tiering: str) -> None:
+def test_everybody_is_found_and_read_through_a_rotation(start_service: StartService, quiet: dict[str, Any]) -> None:
     """With the new keys before the old ones all goes on; in a while the old service key is needed no more."""
     vault_key, index_key = generate_key(), generate_key()
-    shop = Shop(start_service(PROGRAM, tiering_address=quiet_tiering))
+    shop = Shop(start_service(PROGRAM, **quiet))
     details: dict[str, Any] = {"enrolment_ref": "E-ANNA", "contact_points": [mobile(ANNA)], "display_name": "Anna"}
     anna = shop.customer(**details)
     database = shop.running.database
@@ -36,7 +36,7 @@ def test_everybody_is_found_and_read_through_a_rotation(start_service: StartServ
         shop.running.service.stop()
         running = start_service(
             PROGRAM,
-            tiering_address=quiet_tiering,
+            **quiet,
             database_url=text_of(database.url),
             vault_key=service_keys,
             index_key=f"{index_key},{SECRETS['index_key']}",

@@ -6,17 +6,19 @@ import pytest
 import sqlalchemy as sa
 
 from services.customer.consents.repository import latest
+from services.customer.interactions.repository import entered
 from services.customer.policies.domain import Purpose
 from services.customer.tables import ACCESSES
-from services.customer.tests.builders import Shop, mobile
+from services.customer.tests.builders import Shop, at, mobile
 from services.customer.tests.filing import TOLD, Files
+from services.customer.tests.interacting import CommunicationLog
 
-TABLES = ("customers", "customer_keys", "consent_records", "accesses", "access_subjects")
+TABLES = ("customers", "customer_keys", "consent_records", "interactions", "accesses", "access_subjects")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
 def test_records_are_found_by_an_index(shop: Shop) -> None:
-    """Last words, accesses and the keys of one customer are read by primary keys and indexes."""
+    """Last words, contacts, accesses and the keys of one customer are read by primary keys and indexes."""
     database = shop.running.database
     plans: list[str] = []
 
@@ -33,6 +35,12 @@ def test_records_are_found_by_an_index(shop: Shop) -> None:
     with database.read() as tx:
         latest(tx, ["1", "2"], Purpose.OFFERS)
         ACCESSES.of(tx, anna, limit=2, before="z")
-    assert len(plans) >= 5
+        entered(tx, ["1", "2"])
+    talks = CommunicationLog(shop)
+    talks.enter(anna)
+    talks.enter(anna, occur_time=at("2026-03-01 10:00"))
+    first = talks.page(anna, page_size=1)
+    talks.page(anna, page_size=1, page_token=first.next_page_token)
+    assert len(plans) >= 8
     scanned = {plan.split()[1] for plan in plans if plan.startswith("SCAN")}
     assert scanned & set(TABLES) == set()

@@ -29,6 +29,7 @@ from services.customer.tests.builders import (
 from services.customer.tests.consenting import Desk
 from services.customer.tests.directing import Directory
 from services.customer.tests.filing import Files
+from services.customer.tests.interacting import CommunicationLog
 from shuke.customer.v1 import customer_pb2
 from shuke.customer.v1.consents_pb2 import Consent
 
@@ -67,6 +68,9 @@ SECRETS = (
     "太史兰",
     "taishi.lan@",
     "staff-changed",
+    # What was said in a contact.
+    "悄悄话",
+    "whispered-planted",
 )
 
 
@@ -134,6 +138,11 @@ def keep(shop: Shop, name: str) -> None:
     files.batch(name, purpose="COMPLAINT")
     desk.contacts([name], Consent.SERVICE, Consent.SMS, Consent.EMAIL)
     assert desk.accesses(name).access_records
+    talks = CommunicationLog(shop)
+    for _ in range(2):
+        talks.enter(name, summary="悄悄话 whispered-planted", request_id="talk")
+    assert refused(talks.enter, name, summary="whispered-planted", request_id="talk").reason == "REQUEST_ID_REUSED"
+    talks.page(name)
     directory = Directory(shop)
     for _ in range(2):
         directory.create_staff("S1", display_name="司徒兰", email="situ.lan@staff-planted.example", request_id="enter")

@@ -24,10 +24,10 @@ OUR_FAULTS = (530, 534, 535, 538)
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """How a customer may be addressed, or why not, as the customer service answers it; never stored."""
+    """How somebody may be addressed, or why not, as the customer service answers it; never stored."""
 
     outcome: str
-    basis: str
+    basis: str = ""
     channel: str = ""
     value: str = ""
     display_name: str = ""
@@ -95,6 +95,15 @@ SUPPRESSES: Mapping[str, Reason] = MappingProxyType(
 )
 
 
+SUPPRESSES_STAFF: Mapping[str, Reason] = MappingProxyType(
+    {
+        "NO_CONTACT": Reason.NO_CONTACT,
+        "UNKNOWN": Reason.STAFF_UNKNOWN,
+        "INACTIVE": Reason.STAFF_INACTIVE,
+    }
+)
+
+
 def usable(message: Message, on: Collection[str]) -> tuple[str, ...]:
     """Answer the channels of a message that are switched on, in its order."""
     return tuple(channel for channel in message.channels if channel in on)
@@ -106,8 +115,8 @@ def lease(message: Message, until: int) -> Message:
 
 
 def refuse(message: Message, contact: Contact, now: int) -> Message | None:
-    """Suppress a message to a customer who may not be addressed so (N-07); None for one that may be sent."""
-    reason = SUPPRESSES.get(contact.outcome)
+    """Suppress a message to somebody who may not be addressed so (N-07); None for one that may be sent."""
+    reason = (SUPPRESSES_STAFF if message.to_staff else SUPPRESSES).get(contact.outcome)
     if reason is None:
         return None
     return move(dataclasses.replace(message, basis=contact.basis), State.SUPPRESSED, now, reason=reason)

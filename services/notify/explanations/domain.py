@@ -15,6 +15,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "retry": ("由 {caller} 重发 {retry_of} 的内容。", "{caller} has the content of {retry_of} sent again."),
         "template": ("使用模板 {template}，目的 {purpose}。", "It renders {template}, for the purpose {purpose}."),
         "no template": ("当时模板 {template} 没有批准的版本。", "No version of {template} was approved."),
+        "work": ("发给员工的工作通知，无需客户同意。", "It is work for staff, for which no consent is asked."),
         "not asked": ("尚未询问客户是否同意。", "Consent has not been asked yet."),
         "basis": ("最近一次询问时，同意的依据为 {basis}。", "When asked last, consent rested on {basis}."),
         "channels": ("可用渠道依次为 {channels}；客户偏好的优先。", "It may use {channels}, the preferred one first."),
@@ -48,7 +49,10 @@ def _origin(message: Message) -> Iterator[Finding]:
 
 
 def _way(message: Message) -> Iterator[Finding]:
-    yield "basis" if message.basis else "not asked", {"basis": message.basis}
+    if message.to_staff:
+        yield "work", {}
+    else:
+        yield "basis" if message.basis else "not asked", {"basis": message.basis}
     yield "channels", {"channels": ", ".join(message.channels)}
     if message.channel:
         yield "channel", {"channel": message.channel, "language": message.language}

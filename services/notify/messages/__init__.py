@@ -1,1 +1,1 @@
-"""Messages: what a customer is to be told, where it stands, and every attempt to hand it over."""
+"""Messages: what somebody is to be told, where it stands, and every attempt to hand it over."""

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.message import Message as Proto
 
-from chassis import names, wire
+from chassis import wire
 from chassis.errors import Problems
 from chassis.events import Change
 from chassis.money import Currency
@@ -22,7 +22,7 @@ from shuke.notify.v1.templates_pb2 import NamedValue, Template
 def draft_from_proto(request: pb.SendMessageRequest, caller: str, digest: bytes) -> Draft:
     """Read what a caller wants a customer to be told; `digest` stands for the content where there is a business key."""
     return Draft(
-        customer_id=names.identity(request.customer),
+        recipient=request.customer,
         channels=tuple(map(Template.Channel.Name, request.channels)),
         source=Source(caller=caller),
         business_key=request.business_key or None,
@@ -35,7 +35,7 @@ def draft_from_proto(request: pb.SendMessageRequest, caller: str, digest: bytes)
 def wanted_from_proto(request: pb.ListMessagesRequest) -> Wanted:
     """Read which messages a list shall show."""
     return Wanted(
-        customer_id=names.identity(request.customer) or None,
+        recipient=request.customer or None,
         state=State(pb.Message.State.Name(request.state)) if request.state else None,
         start=_instant(request, "start_time"),
         end=_instant(request, "end_time"),
@@ -76,7 +76,8 @@ def message_to_proto(message: Message, attempts: Sequence[Attempt] = ()) -> pb.M
     again = None if message.state is State.SENDING else message.due_time
     return pb.Message(
         name=message.name,
-        customer=names.name("customers", message.customer_id),
+        customer=_customer(message),
+        staff=_staff(message),
         template_version=message.template,
         purpose=_purpose(message),
         channels=map(Template.Channel.Value, message.channels),
@@ -112,36 +113,44 @@ def attempt_to_proto(attempt: Attempt) -> pb.Attempt:
 
 def told(messages: Iterable[Message]) -> list[Change]:
     """Tell of messages that have come to an end; of others there is nothing to tell."""
-    return [
-        Change(message.name, names.name("customers", message.customer_id), event)
-        for message in messages
-        if (event := _event(message))
-    ]
+    return [Change(message.name, message.recipient, event) for message in messages if (event := _event(message))]
 
 
 def _event(message: Message) -> Proto | None:
-    customer = names.name("customers", message.customer_id)
+    customer, staff = _customer(message), _staff(message)
     match message.state:
         case State.SENT:
             return events_pb2.MessageDelivered(
                 message=message.name,
                 customer=customer,
+                staff=staff,
                 template_version=message.template,
                 purpose=_purpose(message),
                 channel=_channel(message),
             )
         case State.SUPPRESSED:
-            return events_pb2.MessageSuppressed(message=message.name, customer=customer, reason=_reason(message))
+            return events_pb2.MessageSuppressed(
+                message=message.name, customer=customer, staff=staff, reason=_reason(message)
+            )
         case State.FAILED_PERMANENT | State.EXPIRED | State.DEAD:
             return events_pb2.MessageFailed(
                 message=message.name,
                 customer=customer,
+                staff=staff,
                 state=_state(message),
                 reason=_reason(message),
                 channel=_channel(message),
             )
         case _:
             return None
+
+
+def _customer(message: Message) -> str:
+    return "" if message.to_staff else message.recipient
+
+
+def _staff(message: Message) -> str:
+    return message.recipient if message.to_staff else ""
 
 
 def _purpose(message: Message) -> Template.Purpose.ValueType:

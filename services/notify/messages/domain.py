@@ -65,6 +65,8 @@ class Reason(StrEnum):
     RECIPIENT_REFUSED = "RECIPIENT_REFUSED"
     ATTEMPTS_EXHAUSTED = "ATTEMPTS_EXHAUSTED"
     ACCEPTANCE_UNKNOWN = "ACCEPTANCE_UNKNOWN"
+    STAFF_UNKNOWN = "STAFF_UNKNOWN"
+    STAFF_INACTIVE = "STAFF_INACTIVE"
 
 
 class Outcome(StrEnum):
@@ -111,12 +113,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What somebody wants a customer to be told.
+    """What somebody wants to be told, and to whom: `customers/{id}` or `staff/{code}`.
 
     `digest` stands for the whole content where there is a business key.
     """
 
-    customer_id: str
+    recipient: str
     channels: tuple[str, ...]
     source: Source
     business_key: str | None = None
@@ -127,7 +129,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to one customer, without the values that fill it.
+    """One message to one customer or member of staff, `recipient`, without the values that fill it.
 
     Times are microseconds. `due_time` is when a worker looks at it again: that is the end of a lease for one that a
     worker has in hand, and None when nothing is to be done any more. `failures` counts the attempts that count against
@@ -135,7 +137,7 @@ class Message:
     """
 
     id: str
-    customer_id: str
+    recipient: str
     template: str
     purpose: str
     channels: tuple[str, ...]
@@ -161,6 +163,11 @@ class Message:
         """The message's name."""
         return f"messages/{self.id}"
 
+    @property
+    def to_staff(self) -> bool:
+        """Whether a member of staff is told, and no customer."""
+        return is_staff(self.recipient)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -177,24 +184,30 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which messages a list shows: of a customer, in a state, made from a time on and before another; None is any."""
+    """Which messages a list shows: to a recipient, in a state, made from a time on and before another; None is any."""
 
-    customer_id: str | None
+    recipient: str | None
     state: State | None
     start: int | None
     end: int | None
 
 
+def is_staff(recipient: str) -> bool:
+    """Tell staff from customers by the name."""
+    return recipient.startswith("staff/")
+
+
 def accept(draft: Draft, template: Template, values: Mapping[str, Value], now: int, message_id: str) -> Message:
     """Take in what a caller wants; no channels stand for those of the template.
 
-    Raises `Invalid` and `ChannelMissing` for what could not be rendered in each language on each channel, and for an
-    expiry that leaves no time to send.
+    Raises `TemplateMisdirected` for a template of others than the recipient, `Invalid` and `ChannelMissing` for what
+    could not be rendered in each language on each channel, and `Invalid` for an expiry that leaves no time to send.
     """
     problems = Problems()
     if draft.expire_time is not None and draft.expire_time <= max(now, draft.send_after or now):
         problems.add("expire_time", "EXPIRY_TOO_EARLY")
     problems.refuse()
+    template.require_for(staff=is_staff(draft.recipient))
     channels = draft.channels or template.channels
     for channel in channels:
         for language in LANGUAGES:
@@ -203,13 +216,12 @@ def accept(draft: Draft, template: Template, values: Mapping[str, Value], now: i
 
 
 def begin(draft: Draft, template: Template, now: int, message_id: str) -> Message:
-    """Take a message in: it waits for its time, or for the next worker."""
+    """Take a message in: it waits for its time, or for the next worker; one by a template of others is dead at once."""
     due = max(now, draft.send_after or now)
-    return replace(
-        _written(draft, template.name, template.purpose, now, message_id),
-        state=State.HELD if due > now else State.ACCEPTED,
-        due_time=due,
-    )
+    message = _written(draft, template.name, template.purpose, now, message_id)
+    if template.for_staff != message.to_staff:
+        return move(message, State.DEAD, now, reason=Reason.TEMPLATE_UNFIT)
+    return replace(message, state=State.HELD if due > now else State.ACCEPTED, due_time=due)
 
 
 def begin_dead(draft: Draft, template_code: str, now: int, message_id: str) -> Message:
@@ -221,7 +233,7 @@ def begin_dead(draft: Draft, template_code: str, now: int, message_id: str) -> M
 def _written(draft: Draft, template: str, purpose: str, now: int, message_id: str) -> Message:
     return Message(
         id=message_id,
-        customer_id=draft.customer_id,
+        recipient=draft.recipient,
         template=template,
         purpose=purpose,
         channels=draft.channels,
@@ -263,7 +275,7 @@ def retry(message: Message, again: Message | None, caller: str) -> Draft:
         raise MessageRetried(name=message.name, retry=again.name)
     if message.state not in RETRIED:
         raise MessageStateForbids(name=message.name, state=message.state)
-    return Draft(message.customer_id, message.channels, Source(caller=caller, retry_of=message.name))
+    return Draft(message.recipient, message.channels, Source(caller=caller, retry_of=message.name))
 
 
 def require_same(message: Message, digest: bytes) -> None:

@@ -49,7 +49,7 @@ ATTEMPTS_OF = sa.select(ATTEMPTS).where(ATTEMPTS.c.message_id == sa.bindparam("i
 
 
 class Messages:
-    """Messages, with what fills them sealed for the customer; `read` turns that into the values of variables."""
+    """Messages, with what fills them sealed for the recipient; `read` turns that into the values of variables."""
 
     def __init__(self, vault: Vault, read: Callable[[bytes], Mapping[str, Value]]) -> None:
         self.vault = vault
@@ -62,7 +62,7 @@ class Messages:
     def add(self, tx: Tx, drafted: Sequence[tuple[Message, bytes]]) -> None:
         """Write new messages with their values; another one under a business key makes the work run again."""
         if drafted:
-            items = [(_subject(message), content, CONTENT) for message, content in drafted]
+            items = [(message.recipient, content, CONTENT) for message, content in drafted]
             sealed = self.vault.seal_many(tx, items)
             rows = [
                 {**_row(message), "content": content} for (message, _), content in zip(drafted, sealed, strict=True)
@@ -70,8 +70,8 @@ class Messages:
             tx.execute(sa.insert(MESSAGES), rows)
 
     def contents(self, tx: Tx, messages: Iterable[Message]) -> dict[str, bytes | None]:
-        """Read what fills messages, by id; None for a customer whose key is destroyed. By the primary key."""
-        subjects = {message.id: _subject(message) for message in messages}
+        """Read what fills messages, by id; None for a recipient whose key is destroyed. By the primary key."""
+        subjects = {message.id: message.recipient for message in messages}
         rows = tx.execute(CONTENTS, {"ids": sorted(subjects)}).all()
         opened = self.vault.open_many(tx, [(subjects[row.id], row.content, CONTENT) for row in rows])
         return {row.id: content for row, content in zip(rows, opened, strict=True)}
@@ -116,11 +116,11 @@ def save(tx: Tx, message: Message) -> bool:
 def list_messages(tx: Tx, wanted: Wanted, *, after: tuple[int, str] | None, limit: int) -> list[Message]:
     """List messages, the newest first, from behind a place on.
 
-    By `ix_messages_customer`, `ix_messages_state` or `ix_messages_time`.
+    By `ix_messages_recipient`, `ix_messages_state` or `ix_messages_time`.
     """
     column, query = MESSAGES.c, SELECT
-    if wanted.customer_id is not None:
-        query = query.where(column.customer_id == wanted.customer_id)
+    if wanted.recipient is not None:
+        query = query.where(column.recipient == wanted.recipient)
     if wanted.state is not None:
         query = query.where(column.state == wanted.state)
     if wanted.start is not None:
@@ -158,10 +158,6 @@ def attempts(tx: Tx, message_id: str) -> list[Attempt]:
         )
         for row in tx.execute(ATTEMPTS_OF, {"id": message_id})
     ]
-
-
-def _subject(message: Message) -> str:
-    return f"customers/{message.customer_id}"
 
 
 def _row(message: Message) -> dict[str, Any]:

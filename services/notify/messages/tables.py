@@ -11,7 +11,8 @@ MESSAGES = sa.Table(
     "messages",
     METADATA,
     sa.Column("id", Text, primary_key=True),
-    sa.Column("customer_id", Text, nullable=False),
+    # "customers/{id}" or "staff/{code}".
+    sa.Column("recipient", Text, nullable=False),
     sa.Column("template", Text, nullable=False),
     sa.Column("purpose", Text, nullable=False),
     # In order of fallback, separated by commas.
@@ -44,7 +45,7 @@ _DUE = MESSAGES.c.due_time.is_not(None)
 sa.Index("ix_messages_due", MESSAGES.c.due_time, MESSAGES.c.id, sqlite_where=_DUE, postgresql_where=_DUE)
 sa.Index("ix_messages_time", MESSAGES.c.create_time, MESSAGES.c.id)
 sa.Index("ix_messages_state", MESSAGES.c.state, MESSAGES.c.create_time, MESSAGES.c.id)
-sa.Index("ix_messages_customer", MESSAGES.c.customer_id, MESSAGES.c.create_time, MESSAGES.c.id)
+sa.Index("ix_messages_recipient", MESSAGES.c.recipient, MESSAGES.c.create_time, MESSAGES.c.id)
 
 ATTEMPTS = sa.Table(
     "message_attempts",

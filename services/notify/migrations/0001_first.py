@@ -33,7 +33,7 @@ def upgrade() -> None:
     op.create_table(
         "messages",
         sa.Column("id", Text(), nullable=False),
-        sa.Column("customer_id", Text(), nullable=False),
+        sa.Column("recipient", Text(), nullable=False),
         sa.Column("template", Text(), nullable=False),
         sa.Column("purpose", Text(), nullable=False),
         sa.Column("channels", Text(), nullable=False),
@@ -61,7 +61,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("business_key", name="uq_messages_business_key"),
         sa.UniqueConstraint("retry_of", name="uq_messages_retry_of"),
     )
-    op.create_index("ix_messages_customer", "messages", ["customer_id", "create_time", "id"], unique=False)
     op.create_index(
         "ix_messages_due",
         "messages",
@@ -70,5 +69,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("due_time IS NOT NULL"),
         postgresql_where=sa.text("due_time IS NOT NULL"),
     )
+    op.create_index("ix_messages_recipient", "messages", ["recipient", "create_time", "id"], unique=False)
     op.create_index("ix_messages_state", "messages", ["state", "create_time", "id"], unique=False)
     op.create_index("ix_messages_time", "messages", ["create_time", "id"], unique=False)
+    op.create_table(
+        "staff_posts",
+        sa.Column("role", Text(), nullable=False),
+        sa.Column("store", Text(), nullable=False),
+        sa.Column("code", Text(), nullable=False),
+        sa.PrimaryKeyConstraint("role", "store", "code", name="pk_staff_posts"),
+    )
+    op.create_index("ix_staff_posts_code", "staff_posts", ["code"], unique=False)

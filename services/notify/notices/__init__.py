@@ -1,1 +1,1 @@
-"""Notices: what a grade result of tiering tells a customer."""
+"""Notices: what a rule wants somebody to be told, on its way to become a message."""

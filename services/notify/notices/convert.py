@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 
 from chassis import wire
+from chassis.calendar import to_micros
 from services.notify.messages.convert import content_to_bytes
 from services.notify.templates.domain import Value, Words
 from shuke.notify.v1 import templates_pb2 as pb
@@ -18,10 +19,14 @@ def content_of(values: Mapping[str, Value]) -> bytes:
 
 def _value(value: Value) -> pb.Value:
     match value:
+        case str():
+            return pb.Value(text=value)
         case Words():
             return pb.Value(words=_words(value))
         case tuple():
             return pb.Value(list=pb.WordsList(items=map(_words, value)))
+        case datetime():
+            return pb.Value(time=wire.timestamp(to_micros(value)))
         case date():
             return pb.Value(date=wire.to_date(value))
         case _:

@@ -1,76 +1,30 @@
-"""The tier notice: the grade result and the benefits of the grade, after each grading (N-09, T-14)."""
+"""A notice: what a rule wants somebody to be told."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from enum import StrEnum
-from types import MappingProxyType
 
-from services.notify.templates.domain import Value, Words
-
-
-class Change(StrEnum):
-    """What a grading did to a customer's class."""
-
-    NEW = "NEW"
-    UP = "UP"
-    DOWN = "DOWN"
-    SAME = "SAME"
-
-
-CHANGES: Mapping[Change, Words] = MappingProxyType(
-    {
-        Change.NEW: Words(zh="首次评定", en="new"),
-        Change.UP: Words(zh="升级", en="moved up"),
-        Change.DOWN: Words(zh="降级", en="moved down"),
-        Change.SAME: Words(zh="保持不变", en="unchanged"),
-    }
-)
-NO_CLASS = Words(zh="无等级", en="no class")
+from services.notify.messages.domain import Draft, Source
+from services.notify.templates.domain import Channel, Value
 
 
 @dataclass(frozen=True, slots=True)
-class GradeResult:
-    """What an evaluation found of one customer: the class from now on, none by rank 0, and what it brings.
+class Notice:
+    """What a rule's version, by its name, wants `customers/{id}` or `staff/{code}` to be told because of an event.
 
-    `evaluation` and `scheme` are names, `effective_time` is in microseconds.
+    `values` is all that can be said, of which the template takes what it uses.
     """
 
+    recipient: str
+    rule: str
     event_id: str
-    customer_id: str
-    scheme: str
-    evaluation: str
-    effective_time: int
-    class_key: str
-    class_name: Words
-    benefits: tuple[Words, ...]
-    from_rank: int
-    to_rank: int
-    confirmed: bool
+    business_key: str
+    template_code: str
+    channels: tuple[Channel, ...]
+    values: Mapping[str, Value]
 
     @property
-    def business_key(self) -> str:
-        """What makes a notice of this result one notice, however often the result is told."""
-        scheme, evaluation = self.scheme.rpartition("/")[2], self.evaluation.rpartition("/")[2]
-        return f"tier/{scheme}/{evaluation}/{self.customer_id}/{self.class_key}"
-
-    @property
-    def change(self) -> Change:
-        """What the grading did to the class."""
-        if self.confirmed or self.from_rank == self.to_rank:
-            return Change.SAME
-        if self.from_rank == 0:
-            return Change.NEW
-        return Change.UP if self.to_rank > self.from_rank else Change.DOWN
-
-
-def values(result: GradeResult, effective_date: date) -> dict[str, Value]:
-    """Answer what a tier notice can say, by variable."""
-    return {
-        "class_name": result.class_name if result.to_rank else NO_CLASS,
-        "benefits": result.benefits,
-        "effective_date": effective_date,
-        "change": CHANGES[result.change],
-    }
+    def draft(self) -> Draft:
+        """The message that it becomes."""
+        return Draft(self.recipient, self.channels, Source(rule=self.rule, event_id=self.event_id), self.business_key)

@@ -1,1 +1,1 @@
-"""Rules: which occasion is told to customers, with which template and over which channels."""
+"""Rules: which occasion is told to whom, with which template and over which channels."""

@@ -20,10 +20,13 @@ from chassis.money import Currency
 # The collection that versions of templates are kept in.
 TEMPLATES = "templates"
 LANGUAGES = ("zh-CN", "en")
-# Known to every template and filled when a message is sent, since no name is kept here.
-CUSTOMER_NAME = "customer_name"
+# Known to templates for customers and for staff, and filled when a message is sent, since no name is kept here.
+CUSTOMER_NAME, STAFF_NAME = "customer_name", "staff_name"
 # How somebody is addressed whose name the chain does not know.
-NAMELESS = {"zh-CN": "顾客", "en": "customer"}
+NAMELESS = {
+    CUSTOMER_NAME: {"zh-CN": "顾客", "en": "customer"},
+    STAFF_NAME: {"zh-CN": "同事", "en": "colleague"},
+}
 
 LONGEST_SUBJECT = 200
 LONGEST_VALUE = 2_000
@@ -50,8 +53,14 @@ class ChannelMissing(FailedPrecondition):
     reason = "TEMPLATE_CHANNEL_MISSING"
 
 
+class TemplateMisdirected(FailedPrecondition):
+    """Staff are sent work and nothing else, and customers none. Metadata: template, purpose."""
+
+    reason = "TEMPLATE_MISDIRECTED"
+
+
 class Purpose(StrEnum):
-    """What a message serves; the customer is asked for consent to this (N-07). The values are the contract's."""
+    """What a message serves; a customer must have consented to this (N-07). The values are the contract's."""
 
     SERVICE = "SERVICE"
     FOLLOW_UP = "FOLLOW_UP"
@@ -60,6 +69,7 @@ class Purpose(StrEnum):
     NEW_PRODUCTS = "NEW_PRODUCTS"
     SURVEY = "SURVEY"
     DISCLOSURE = "DISCLOSURE"
+    WORK = "WORK"
 
 
 class Channel(StrEnum):
@@ -148,7 +158,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a customer reads, and in which language; the subject is empty on channels that have none."""
+    """What the recipient reads, and in which language; the subject is empty on channels that have none."""
 
     subject: str
     text: str
@@ -166,6 +176,16 @@ class Template:
     bodies: tuple[Body, ...]
 
     @property
+    def for_staff(self) -> bool:
+        """Whether staff are sent it, and nobody else."""
+        return self.purpose is Purpose.WORK
+
+    @property
+    def name_variable(self) -> str:
+        """The variable that the recipient's name fills."""
+        return STAFF_NAME if self.for_staff else CUSTOMER_NAME
+
+    @property
     def channels(self) -> tuple[Channel, ...]:
         """The channels that the template has a body for, in its own order."""
         return tuple(dict.fromkeys(body.channel for body in self.bodies))
@@ -177,10 +197,15 @@ class Template:
 
     def undeclared(self, text: str) -> list[str]:
         """List the variables that a text uses and nobody declared."""
-        known = {CUSTOMER_NAME, *self.samples}
+        known = {self.name_variable, *self.samples}
         return [name for name in dict.fromkeys(variables_of(text)) if name not in known]
 
-    def render(self, channel: str, language: str, values: Mapping[str, Value], *, customer_name: str = "") -> Rendered:
+    def require_for(self, *, staff: bool) -> None:
+        """Raise `TemplateMisdirected` where staff would be sent what is for customers, or the other way round."""
+        if self.for_staff != staff:
+            raise TemplateMisdirected(template=self.name, purpose=self.purpose)
+
+    def render(self, channel: str, language: str, values: Mapping[str, Value], *, recipient_name: str = "") -> Rendered:
         """Fill the body for a channel in a language, such as `en-GB`; without one, in the template's first language.
 
         Raises `ChannelMissing`, or `Invalid` with every value that is missing, unknown, of another kind, too long or
@@ -189,7 +214,8 @@ class Template:
         body = self._body(channel, language)
         problems = Problems()
         texts = self._written(problems, values, body.language)
-        texts[CUSTOMER_NAME] = " ".join(customer_name.split()) or NAMELESS[body.language]
+        nameless = NAMELESS[self.name_variable][body.language]
+        texts[self.name_variable] = " ".join(recipient_name.split()) or nameless
         for name in self.undeclared(body.subject + body.text):
             problems.add("values", "TEMPLATE_VARIABLE_UNDECLARED", variable=name)
         for name in dict.fromkeys(variables_of(body.subject)):
@@ -260,7 +286,7 @@ def check_draft(problems: Problems, template: Template, field: str = "template")
     """Note what may not stand in a template at all; `field` is the path of the template in its message."""
     for index, variable in enumerate(template.variables):
         path = f"{field}.variables[{index}]"
-        if variable.name in (CUSTOMER_NAME, *(before.name for before in template.variables[:index])):
+        if variable.name in (*NAMELESS, *(before.name for before in template.variables[:index])):
             problems.add(f"{path}.name", "TEMPLATE_VARIABLE_REPEATED", variable=variable.name)
         if not variable.admits(variable.sample):
             problems.add(f"{path}.sample", "TEMPLATE_VALUE_WRONG", variable=variable.name, kind=variable.kind)

@@ -18,7 +18,7 @@ from tests.running import Running, StartService
 
 @pytest.fixture
 def beside() -> Iterator[Neighbours]:
-    """Serve the customer service's contacts and tiering's feed."""
+    """Serve the customer service's contacts, and the feeds of the services beside notify."""
     with neighbours.serving() as served:
         yield served
 
@@ -38,8 +38,8 @@ def notify(beside: Neighbours, mailbox: tuple[MailServer, str], tmp_path: Path, 
     """
     return start_service(
         PROGRAM,
-        customer_address=beside.address,
-        tiering_address=beside.address,
+        None,
+        **beside.addresses,
         smtp_address=mailbox[1],
         smtp_sender=SENDER,
         smtp_tls="none",

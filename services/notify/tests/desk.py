@@ -7,11 +7,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from chassis import wire
 from chassis.calendar import SECOND
+from services.notify.tests.feeds import Feed
 from services.notify.tests.mail import MailServer
 from services.notify.tests.neighbours import ANNA, Neighbours, Person
 from services.notify.tests.studio import Studio, example_rule, named
@@ -159,19 +161,24 @@ class Desk:
     # --------------------------------------------------------------------------------------------------------- events
 
     def settle(self) -> None:
-        """Wait until all of tiering's events are in, and every message has come as far as it goes for now."""
-        wait_for(lambda: self.positions() == self.beside.heads)
+        """Wait until all events are in, and every message has come as far as it goes for now."""
+        for feed in (self.beside.customer, self.beside.tiering, self.beside.ticketing):
+            wait_for(partial(self._read_all, feed))
         wait_for(lambda: not self._waiting())
+
+    def _read_all(self, feed: Feed) -> bool:
+        return self.positions(feed.owner) == feed.heads
 
     def _waiting(self) -> int:
         with self.running.database.read() as tx:
             query = "SELECT count(*) FROM messages WHERE state IN ('ACCEPTED', 'QUEUED', 'SENDING')"
             return int(tx.exec_driver_sql(query).scalar_one())
 
-    def positions(self) -> dict[int, int]:
-        """Read the cursors."""
+    def positions(self, owner: str) -> dict[int, int]:
+        """Read the cursors of a service's feed."""
         with self.running.database.read() as tx:
-            rows = tx.exec_driver_sql("SELECT partition, position FROM cursors").all()
+            query = f"SELECT partition, position FROM cursors WHERE source = '{owner}.shuke'"  # noqa: S608  (our names)
+            rows = tx.exec_driver_sql(query).all()
         return dict.fromkeys(range(16), 0) | dict(map(tuple, rows))
 
     def told(self) -> list[Any]:

@@ -1,27 +1,24 @@
-"""The services beside notify, on a real port: tiering's event feed, and the customer service's book of contacts."""
+"""The services beside notify, on real ports: their event feeds, and the customer service's book of contacts."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import grpc
-from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
 from chassis import wire
-from chassis.events import PARTITIONS, partition_of
+from services.notify.tests.feeds import Feed
 from shuke.customer.v1 import contacts_pb2, contacts_pb2_grpc
 from shuke.customer.v1.consents_pb2 import CheckConsentResponse, Consent
-from shuke.event.v1 import event_pb2, event_pb2_grpc
+from shuke.event.v1 import event_pb2_grpc
 from shuke.options.v1.options_pb2 import Text
 from shuke.tiering.v1.events_pb2 import MembershipChanged, MembershipConfirmed
 
-EPOCH = "epoch-1"
 EVALUATION = "evaluations/0190a8f0-1111-7000-8000-000000000001"
 # The end of 2011-12-09 in London.
 GRADED = 1_323_475_199_999_999
@@ -77,52 +74,29 @@ class Person:
     outcome: str = ""
 
 
-class Neighbours(event_pb2_grpc.EventFeedServiceServicer, contacts_pb2_grpc.ContactServiceServicer):
-    """Both neighbours in one server; a test writes events and people."""
+class Neighbours(contacts_pb2_grpc.ContactServiceServicer):
+    """The feeds of all neighbours, and the book of contacts; a test writes events, people and addresses of staff.
+
+    A member of staff without an address stands in the book with an empty text, one who is inactive with None.
+    """
 
     def __init__(self) -> None:
+        self.customer, self.tiering, self.ticketing = map(Feed, ("customer", "tiering", "ticketing"))
         self.people: dict[str, Person] = {}
+        self.staff: dict[str, str | None] = {}
         self.asked: list[contacts_pb2.BatchGetContactsRequest] = []
         self.tokens: list[str] = []
         self.open = True
         self.when_asked: Callable[[], object] = lambda: None
-        self.heads = dict.fromkeys(range(PARTITIONS), 0)
-        self._events: list[event_pb2.Event] = []
-        self._lock = threading.Lock()
-        self.address = ""
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where each of them answers, as the settings of notify name it."""
+        return {f"{feed.owner}_address": feed.address for feed in (self.customer, self.tiering, self.ticketing)}
 
     def tell(self, *changes: MembershipChanged | MembershipConfirmed | Message) -> None:
         """Let tiering tell of changes."""
-        with self._lock:
-            self._events += [self._event(change) for change in changes]
-
-    def _event(self, change: Message) -> event_pb2.Event:
-        key = str(getattr(change, "customer", "")) or "evaluations/1"
-        partition = partition_of(key)
-        self.heads[partition] += 1
-        data = Any()
-        data.Pack(change)
-        return event_pb2.Event(
-            id=f"event-{len(self._events)}-{partition}-{self.heads[partition]}",
-            source="tiering.shuke",
-            type=change.DESCRIPTOR.full_name,
-            partition_key=key,
-            data=data,
-            epoch=EPOCH,
-            partition=partition,
-            position=self.heads[partition],
-        )
-
-    def ReadEvents(  # noqa: N802  (gRPC names it)
-        self, request: event_pb2.ReadEventsRequest, _context: grpc.ServicerContext
-    ) -> event_pb2.ReadEventsResponse:
-        """Answer the events behind the cursors."""
-        cursors = {cursor.partition: cursor.position for cursor in request.cursors}
-        with self._lock:
-            behind = [event for event in self._events if event.position > cursors[event.partition]]
-            heads = [event_pb2.Cursor(partition=part, position=self.heads[part]) for part in cursors]
-        ordered = sorted(behind, key=lambda event: (event.partition, event.position))
-        return event_pb2.ReadEventsResponse(events=ordered[: request.limit], heads=heads, epoch=EPOCH)
+        self.tiering.tell(*changes)
 
     def BatchGetContacts(  # noqa: N802  (gRPC names it)
         self, request: contacts_pb2.BatchGetContactsRequest, context: grpc.ServicerContext
@@ -137,12 +111,19 @@ class Neighbours(event_pb2_grpc.EventFeedServiceServicer, contacts_pb2_grpc.Cont
         return contacts_pb2.BatchGetContactsResponse(contacts=contacts)
 
     def BatchGetStaffContacts(  # noqa: N802  (gRPC names it)
-        self, request: contacts_pb2.BatchGetStaffContactsRequest, _context: grpc.ServicerContext
+        self, request: contacts_pb2.BatchGetStaffContactsRequest, context: grpc.ServicerContext
     ) -> contacts_pb2.BatchGetStaffContactsResponse:
-        """Know no member of staff."""
-        unknown = contacts_pb2.StaffContact.UNKNOWN
-        contacts = [contacts_pb2.StaffContact(staff=who, outcome=unknown) for who in request.staff]
-        return contacts_pb2.BatchGetStaffContactsResponse(contacts=contacts)
+        """Answer for each member by what the book knows."""
+        if not self.open:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        return contacts_pb2.BatchGetStaffContactsResponse(contacts=map(self._member, request.staff))
+
+    def _member(self, who: str) -> contacts_pb2.StaffContact:
+        kind, address = contacts_pb2.StaffContact, self.staff.get(who, "")
+        if address:
+            return kind(staff=who, outcome=kind.ALLOWED, email=address, display_name="Mia Manager")
+        outcome = kind.INACTIVE if address is None else kind.NO_CONTACT if who in self.staff else kind.UNKNOWN
+        return kind(staff=who, outcome=outcome)
 
     def _contact(self, who: str, request: contacts_pb2.BatchGetContactsRequest) -> contacts_pb2.Contact:
         person = self.people.get(who)
@@ -175,12 +156,17 @@ class Neighbours(event_pb2_grpc.EventFeedServiceServicer, contacts_pb2_grpc.Cont
 def serving() -> Iterator[Neighbours]:
     """Serve the neighbours for one test."""
     neighbours = Neighbours()
-    server = grpc.server(ThreadPoolExecutor(8))
-    event_pb2_grpc.add_EventFeedServiceServicer_to_server(neighbours, server)
-    contacts_pb2_grpc.add_ContactServiceServicer_to_server(neighbours, server)
-    neighbours.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    try:
+    with ExitStack() as running:
+        for feed in (neighbours.customer, neighbours.tiering, neighbours.ticketing):
+            server = grpc.server(ThreadPoolExecutor(4))
+            event_pb2_grpc.add_EventFeedServiceServicer_to_server(feed, server)
+            if feed is neighbours.customer:
+                contacts_pb2_grpc.add_ContactServiceServicer_to_server(neighbours, server)
+            feed.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+            server.start()
+            running.callback(_stop, server)
         yield neighbours
-    finally:
-        server.stop(None).wait()
+
+
+def _stop(server: grpc.Server) -> None:
+    server.stop(None).wait()

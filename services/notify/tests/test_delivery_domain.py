@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from chassis.calendar import SECOND
 from services.notify.delivery.domain import (
     SUPPRESSES,
+    SUPPRESSES_STAFF,
     Answer,
     Contact,
     Patience,
@@ -28,7 +29,7 @@ NOW = 1_000 * SECOND
 PATIENCE = Patience(attempts=6, first_pause=60 * SECOND, lease=30 * SECOND)
 QUEUED = Message(
     id="m1",
-    customer_id="c1",
+    recipient="customers/c1",
     template="templates/plain/versions/1",
     purpose="SERVICE",
     channels=("EMAIL", "SMS"),
@@ -129,6 +130,16 @@ def test_who_may_not_be_addressed_is_not(outcome: str) -> None:
     assert (refused.state, refused.basis, refused.due_time) == (State.SUPPRESSED, "WITHDRAWN", None)
     assert refused.reason is SUPPRESSES[outcome]
     assert refuse(QUEUED, Contact("ALLOWED", "GRANTED"), NOW) is None
+
+
+@pytest.mark.parametrize("outcome", SUPPRESSES_STAFF)
+def test_staff_who_are_not_reached_are_not_addressed(outcome: str) -> None:
+    """Without an address, or when unknown or inactive, a member of staff is sent nothing; an address is enough."""
+    to_staff = dataclasses.replace(QUEUED, recipient="staff/E1")
+    refused = refuse(to_staff, Contact(outcome), NOW)
+    assert refused is not None
+    assert (refused.state, refused.reason, refused.basis) == (State.SUPPRESSED, SUPPRESSES_STAFF[outcome], "")
+    assert refuse(to_staff, Contact("ALLOWED"), NOW) is None
 
 
 @pytest.mark.requirement("N-03")

@@ -23,6 +23,7 @@ from services.notify.tests.studio import (
     example_template,
     refused,
 )
+from services.notify.tests.ticketing import example_templates, example_ticket_rule
 from shuke.notify.v1.templates_pb2 import Template
 from tests.running import CHAIN, SECRETS, Clock, StartService
 
@@ -35,6 +36,21 @@ def test_they_say_that_they_are_examples() -> None:
     assert example_template().example
     assert example_rule().example
     assert all("示例" in body.text or "example" in body.text.lower() for body in example_template().bodies)
+
+
+@pytest.mark.requirement("N-13", "N-14", "N-15")
+def test_those_of_tickets_fit_each_other() -> None:
+    """Each notice has a template with a body for each of its channels, and each template is used and says its part."""
+    rule, templates = example_ticket_rule(), example_templates()
+    assert rule.example
+    assert rule.description.startswith("示例")
+    assert {notice.template.partition("/")[2] for notice in rule.ticket_notice_rule.notices} == set(templates)
+    for template in templates.values():
+        assert template.example
+        assert template.description.startswith("示例")
+        texts = [body.subject + body.text for body in template.bodies]
+        assert all("示例" in text or "example" in text.lower() for text in texts)
+        assert all(f"{{{variable.name}}}" in "".join(texts) for variable in template.variables)
 
 
 @pytest.mark.requirement("N-01", "N-09")
@@ -56,8 +72,7 @@ def test_production_sends_no_example(start_service: StartService, beside: Neighb
     def produced(config: NotifySettings, suite: Suite, chain: Chain, clock: Callable[[], int]) -> Service:
         return build(config, suite.model_copy(update={"env": "production"}), chain, clock)
 
-    program, address = replace(PROGRAM, build=produced), beside.address
-    studio = Studio(start_service(program, customer_address=address, tiering_address=address))
+    studio = Studio(start_service(replace(PROGRAM, build=produced), None, **beside.addresses))
     studio.create()
     refusal = refused(studio.approve)
     assert (refusal.code, refusal.reason, refusal.metadata) == (

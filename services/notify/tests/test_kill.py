@@ -36,7 +36,7 @@ FINAL = {Message.SENT, Message.DEAD}
 class Process:
     """The notify service in a process of its own, on one database and port, which can be ended and begun again."""
 
-    def __init__(self, home: Path, beside: str, mail: str) -> None:
+    def __init__(self, home: Path, beside: Neighbours, mail: str) -> None:
         private, public = keys()
         trust = {name: {"public_key": json.loads(public), "may_claim": ["*"]} for name in ("gateway", "notify")}
         (home / "trust.json").write_text(json.dumps(trust))
@@ -47,8 +47,7 @@ class Process:
             "SIGNING_KEY": private,
             "VAULT_KEY": generate_key(),
             "INDEX_KEY": generate_key(),
-            "CUSTOMER_ADDRESS": beside,
-            "TIERING_ADDRESS": beside,
+            **{name.upper(): address for name, address in beside.addresses.items()},
             "SMTP_ADDRESS": mail,
             "SMTP_SENDER": SENDER,
             "SMTP_TLS": "none",
@@ -91,7 +90,7 @@ def test_a_process_that_is_killed_sends_nothing_twice(
     """Ended with -9 again and again while it tells a grading: every notice arrives once, or is marked as unknown."""
     chance = random.Random(20260302)
     mail, address = mailbox
-    process = Process(tmp_path, beside.address, address)
+    process = Process(tmp_path, beside, address)
     people = [customer(number) for number in range(1, MANY + 1)]
     for number, who in enumerate(people):
         beside.people[who] = Person(points={"EMAIL": f"{number}@home.example"})

@@ -42,7 +42,16 @@ from services.notify.messages.domain import (
     retry,
     template_code,
 )
-from services.notify.templates.domain import Body, Channel, ChannelMissing, Kind, Purpose, Template, Variable
+from services.notify.templates.domain import (
+    Body,
+    Channel,
+    ChannelMissing,
+    Kind,
+    Purpose,
+    Template,
+    TemplateMisdirected,
+    Variable,
+)
 
 NOW = 1_000 * SECOND
 PATIENCE = Patience(attempts=3, first_pause=60 * SECOND, lease=30 * SECOND)
@@ -73,7 +82,7 @@ RANK = {
 
 def draft(**fields: object) -> Draft:
     """Write what a caller wants."""
-    return dataclasses.replace(Draft("c1", (), Source(caller="apiKeys/1")), **fields)  # type: ignore[arg-type]
+    return dataclasses.replace(Draft("customers/c1", (), Source(caller="apiKeys/1")), **fields)  # type: ignore[arg-type]
 
 
 def message(state: State = State.ACCEPTED, **fields: object) -> Message:
@@ -173,6 +182,20 @@ def test_what_cannot_be_rendered_is_not_accepted() -> None:
         accept(draft(channels=("SMS", "EMAIL")), TEMPLATE, {"code": "A"}, NOW, "m1")
 
 
+@pytest.mark.requirement("N-07")
+@pytest.mark.parametrize(("recipient", "purpose"), [("customers/c1", Purpose.WORK), ("staff/E1", Purpose.SERVICE)])
+def test_a_template_reaches_those_whom_it_is_for(recipient: str, purpose: Purpose) -> None:
+    """Work goes to staff and everything else to customers: a caller is refused, and what a rule asks for is dead."""
+    wanted, template = draft(recipient=recipient, channels=("SMS",)), dataclasses.replace(TEMPLATE, purpose=purpose)
+    with pytest.raises(TemplateMisdirected) as refused:
+        accept(wanted, template, {"code": "A"}, NOW, "m1")
+    assert refused.value.metadata == {"template": template.name, "purpose": purpose}
+    dead = begin(wanted, template, NOW, "m1")
+    assert (dead.state, dead.reason, dead.due_time) == (State.DEAD, Reason.TEMPLATE_UNFIT, None)
+    other = "staff/E1" if purpose is Purpose.WORK else "customers/c1"
+    assert accept(dataclasses.replace(wanted, recipient=other), template, {"code": "A"}, NOW, "m1").recipient == other
+
+
 def test_a_rule_without_a_template_leaves_something_to_retry() -> None:
     """What a rule wanted to tell without an approved template is dead for that, and names the template by its code."""
     dead = begin_dead(draft(channels=("SMS",)), "tier-notice", NOW, "m1")
@@ -186,7 +209,7 @@ def test_only_what_was_not_sent_is_retried(state: State) -> None:
     old = message(state, business_key="k", send_after=NOW, expire_time=NOW)
     if state in (State.FAILED_PERMANENT, State.DEAD, State.SUPPRESSED):
         again = retry(old, None, "apiKeys/2")
-        assert again == Draft("c1", ("SMS",), Source(caller="apiKeys/2", retry_of="messages/m1"))
+        assert again == Draft("customers/c1", ("SMS",), Source(caller="apiKeys/2", retry_of="messages/m1"))
         with pytest.raises(MessageRetried):
             retry(old, message(), "apiKeys/2")
     else:

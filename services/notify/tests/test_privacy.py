@@ -14,10 +14,13 @@ from chassis.calendar import SECOND
 from services.notify.tests.desk import Desk, wait_for
 from services.notify.tests.neighbours import ANNA, BERT, confirmed
 from services.notify.tests.studio import named, refused
+from services.notify.tests.ticketing import MANAGER, happened, member, notice, prepare
 from shuke.notify.v1.messages_pb2 import Message
 
 NAME, ADDRESS, MOBILE, TEXT = "欧阳禾舟", "ouyang.h@planted.example", "+447700900777", "Hidden Lane 77"
-SECRETS = (NAME, ADDRESS, "planted.example", MOBILE, "7700900777", TEXT)
+# What the book tells of every member of staff.
+STAFF_NAME = "Mia Manager"
+SECRETS = (NAME, ADDRESS, "planted.example", MOBILE, "7700900777", TEXT, STAFF_NAME)
 
 
 def plant(desk: Desk) -> list[Message]:
@@ -26,6 +29,12 @@ def plant(desk: Desk) -> list[Message]:
     desk.template()
     desk.person(ANNA, name=NAME, points={"EMAIL": ADDRESS})
     desk.person(BERT, name=NAME, points={"SMS": MOBILE})
+    prepare(desk, notice())
+    desk.beside.staff[MANAGER] = "mia@planted.example"
+    desk.beside.customer.tell(member(MANAGER, "service_manager"))
+    desk.settle()
+    desk.beside.ticketing.tell(happened("TicketOpened"))
+    desk.settle()
     given: dict[str, Any] = {"values": [named("code", text=TEXT)]}
     sent = desk.sent(ANNA, business_key="k1", request_id="r1", **given)
     refused(desk.send, ANNA, business_key="k1")
@@ -59,8 +68,9 @@ def cells(desk: Desk) -> Iterator[tuple[str, bytes]]:
 def test_nothing_personal_stands_in_a_column(desk: Desk) -> None:
     """No name, address, number or value of a message stands in any column, and none is answered by the API."""
     messages = plant(desk)
-    assert len(desk.mail.taken) == 1
-    assert TEXT in desk.mail.taken[0].get_content()
+    to_staff, to_customer = (letter.get_content() for letter in desk.mail.taken)
+    assert STAFF_NAME in to_staff
+    assert TEXT in to_customer
     found = list(cells(desk))
     assert {column.partition(".")[0] for column, _ in found} >= {"messages", "message_attempts", "events", "requests"}
     assert [column for column, value in found for secret in SECRETS if secret.encode() in value] == []

@@ -34,11 +34,13 @@ from tests.running import CHAIN
 LONDON = Chain.read(CHAIN).zone_info
 
 
-def covering(studio: Studio, moment: datetime, scheme: str = "schemes/loyalty") -> TierNotice | None:
+def covering(studio: Studio, moment: datetime, scheme: str = "loyalty") -> TierNotice | None:
     """Find the rule for a grade result."""
     rules = Rules(rule_of, partial(day_of, zone=LONDON))
     with studio.running.database.read() as tx:
-        return rules.covering(tx, scheme, to_micros(moment))
+        rule = rules.covering(tx, scheme, to_micros(moment))
+    assert rule is None or isinstance(rule, TierNotice)
+    return rule
 
 
 @pytest.mark.requirement("N-09")
@@ -58,7 +60,7 @@ def test_a_rule_tells_everybody_after_each_grading(studio: Studio) -> None:
         ("EMAIL", "SMS", "PHONE"),
     )
     assert applies(rule, from_rank=2, to_rank=2, confirmed=True)
-    assert covering(studio, datetime(2011, 12, 9, tzinfo=UTC), "schemes/value") is None
+    assert covering(studio, datetime(2011, 12, 9, tzinfo=UTC), "value") is None
 
 
 def test_the_newest_rule_that_has_begun_counts(studio: Studio) -> None:

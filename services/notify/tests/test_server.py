@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from chassis.settings import Chain, SettingError
 from chassis.vault import generate_key
+from cli.suite import free_port
 from services.notify.config import NotifySettings
 from services.notify.server import PROGRAM, channels
-from services.notify.tests.desk import Desk
-from services.notify.tests.neighbours import Neighbours
+from services.notify.tests.desk import Desk, wait_for
+from services.notify.tests.neighbours import ANNA, Neighbours, confirmed
 from shuke.notify.v1.messages_pb2 import Message
 from shuke.notify.v1.templates_pb2 import Template
 from tests.running import CHAIN, StartService
@@ -61,9 +66,7 @@ def test_secrets_print_as_stars() -> None:
 @pytest.mark.parametrize("engine", ["sqlite"])
 def test_a_channel_that_is_off_is_not_chosen(beside: Neighbours, desk: Desk, start_service: StartService) -> None:
     """A message takes a channel that is on; with none left it is suppressed and no customer is asked about."""
-    running = start_service(
-        PROGRAM, customer_address=beside.address, tiering_address=beside.address, file_dir=str(desk.folder)
-    )
+    running = start_service(PROGRAM, None, **beside.addresses, file_dir=str(desk.folder))
     other = Desk(running, beside, desk.mail, desk.folder)
     other.template()
     other.person()
@@ -71,3 +74,17 @@ def test_a_channel_that_is_off_is_not_chosen(beside: Neighbours, desk: Desk, sta
     assert (off.state, off.reason) == (Message.SUPPRESSED, Message.CHANNEL_OFF)
     assert (other_way.state, other_way.channel) == (Message.SENT, Template.SMS)
     assert len(beside.asked) == 1
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_one_that_is_away_holds_up_nothing_else(beside: Neighbours, desk: Desk, start_service: StartService) -> None:
+    """While nobody answers where ticketing should be, notify is healthy, sends, and hears of gradings."""
+    away = {**beside.addresses, "ticketing_address": f"127.0.0.1:{free_port()}"}
+    running = start_service(PROGRAM, None, **away, file_dir=str(desk.folder))
+    stub: Any = HealthStub(running.channel)
+    assert stub.Check(HealthCheckRequest(), timeout=10).status == HealthCheckResponse.SERVING
+    other = Desk(running, beside, desk.mail, desk.folder)
+    other.rule()
+    other.person()
+    beside.tell(confirmed(ANNA))
+    assert wait_for(lambda: [each.channel for each in other.messages(state=Message.SENT).messages]) == [Template.SMS]

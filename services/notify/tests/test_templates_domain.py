@@ -21,6 +21,7 @@ from services.notify.templates.domain import (
     Channel,
     ChannelMissing,
     Kind,
+    Purpose,
     Template,
     Value,
     Variable,
@@ -63,12 +64,27 @@ def saying(text: str, *variables: Variable) -> Template:
 def test_each_channel_has_its_own_body() -> None:
     """An e-mail has a subject and a text, a text message is short, a telephone notice is what staff read out."""
     values = {**VALUES, "benefits": BENEFITS.sample}
-    mail = NOTICE.render("EMAIL", "en", values, customer_name="Li Mei")
+    mail = NOTICE.render("EMAIL", "en", values, recipient_name="Li Mei")
     assert (mail.subject, mail.text) == ("Class: Gold", "Li Mei: Gold from December 9, 2011. gift and delivery")
     sms = NOTICE.render("SMS", "zh-CN", VALUES)
     assert (sms.subject, sms.text) == ("", "金卡，2011年12月9日")
-    assert NOTICE.render("PHONE", "zh-CN", VALUES, customer_name="李梅").text == "您好，李梅"
+    assert NOTICE.render("PHONE", "zh-CN", VALUES, recipient_name="李梅").text == "您好，李梅"
     assert NOTICE.channels == (Channel.EMAIL, Channel.SMS, Channel.PHONE)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "text", "nameless"),
+    [(Purpose.SERVICE, "{customer_name}", "customer"), (Purpose.WORK, "{staff_name}", "colleague")],
+)
+def test_staff_and_customers_are_addressed_each_by_their_name(purpose: Purpose, text: str, nameless: str) -> None:
+    """Customers and staff have a variable each for the name, which no template may declare and the other one lacks."""
+    template = replace(saying(text), purpose=purpose)
+    assert template.render("SMS", "en", {}, recipient_name=" Mia\nManager ").text == "Mia Manager"
+    assert template.render("SMS", "en", {}).text == nameless
+    other = replace(template, purpose=Purpose.SERVICE if purpose is Purpose.WORK else Purpose.WORK)
+    assert ("bodies[0].text", "TEMPLATE_VARIABLE_UNDECLARED") in found(check, other)
+    declared = replace(other, variables=(Variable(text.strip("{}"), Kind.TEXT, "x"),))
+    assert ("template.variables[0].name", "TEMPLATE_VARIABLE_REPEATED") in found(check_draft, declared)
 
 
 @pytest.mark.parametrize(
@@ -144,14 +160,14 @@ def test_a_value_that_a_body_does_not_use_is_still_required() -> None:
 
 def test_an_optional_value_may_be_missing() -> None:
     """Without benefits nothing stands in their place."""
-    assert NOTICE.render("EMAIL", "en", VALUES, customer_name="Li").text == "Li: Gold from December 9, 2011. "
+    assert NOTICE.render("EMAIL", "en", VALUES, recipient_name="Li").text == "Li: Gold from December 9, 2011. "
 
 
 @pytest.mark.parametrize(("name", "said"), [("", "customer"), (" \n", "customer"), ("Li\r\nBcc: x", "Li Bcc: x")])
 def test_a_name_stands_on_one_line(name: str, said: str) -> None:
     """Whoever the chain knows no name of is a customer, and no name breaks a line."""
     template = replace(NOTICE, variables=(), bodies=(Body(Channel.EMAIL, "en", "x", "{customer_name}"),))
-    assert template.render("EMAIL", "en", {}, customer_name=name).subject == said
+    assert template.render("EMAIL", "en", {}, recipient_name=name).subject == said
 
 
 def test_no_caller_gives_the_name_of_a_customer() -> None:

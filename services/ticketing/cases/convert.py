@@ -20,7 +20,13 @@ from shuke.ticketing.v1 import events_pb2
 from shuke.ticketing.v1 import ticket_pb2 as pb
 
 # The moments and enum values that an event tells beside the ticket's facts.
-_CODES = {"from_queue": "queues", "from_assignee": "staff", "from_owner": "staff"}
+_CODES = {
+    "from_queue": "queues",
+    "from_assignee": "staff",
+    "from_owner": "staff",
+    "follow_up": "followUps",
+    "owner": "staff",
+}
 _FAR_FUTURE = 2**62
 
 

@@ -74,6 +74,7 @@ class Told(StrEnum):
     COMMITMENT = "CommitmentMade"
     AT_RISK = "ClockAtRisk"
     BREACHED = "ClockBreached"
+    FOLLOW_UP_DUE = "FollowUpDue"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from services.ticketing.cases.domain import (
 )
 from services.ticketing.cases.tables import TICKET_COUNTS, TICKETS
 from services.ticketing.clocks import repository as clocks
-from services.ticketing.priorities.domain import SEVERITIES, Priority
+from services.ticketing.priorities.domain import Priority
 from services.ticketing.states.domain import State
 
 CONTENT = "tickets.content"
@@ -134,7 +134,7 @@ class Cases:
             "state": ticket.state,
             "closed": not ticket.state.open,
             "classes": " ".join(ticket.classes),
-            "rank": SEVERITIES.index(priority.severity),
+            "rank": priority.rank,
             "order_time": priority.order_time,
             "deadline": priority.deadline,
             "class_bonus": priority.class_bonus,

@@ -87,7 +87,7 @@ class Desk:
         return self.shown(self.calls.once(call, request, pb.Ticket, work).name, call)
 
     def follow(self, tx: Tx, after: Case, now: int, new_id: NewId) -> None:
-        """Write what follows from a change of a case: timeline, follow-ups, events."""
+        """Write what follows from a change of a case: timeline and events."""
         self.timeline.add(tx, after)
         self.log.add(tx, told(after), now, new_id)
 
@@ -114,9 +114,9 @@ def actor(call: Call) -> Actor:
     return Actor(staff, principal.name, manager=bool(principal.staff) and principal.may(MANAGE))
 
 
-def require_seen(ticket: Ticket, call: Call) -> None:
-    """Raise `StoreForeign` unless the ticket is of a store of the caller's, or the caller's own."""
+def require_seen(ticket: Ticket, call: Call, *also: str) -> None:
+    """Raise `StoreForeign` unless the ticket is of a store of the caller's, or the caller's own; `also` own it too."""
     principal = call.principal
-    own = (principal.staff or principal.operator) in (ticket.owner, ticket.assignee)
+    own = (principal.staff or principal.operator) in (ticket.owner, ticket.assignee, *also)
     if principal.stores != ALL_STORES and ticket.store not in principal.stores and not own:
         raise StoreForeign(store=ticket.store or "-")

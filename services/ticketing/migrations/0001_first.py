@@ -69,6 +69,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("customer_id", "scheme", name="pk_customer_classes"),
     )
     op.create_table(
+        "follow_ups",
+        sa.Column("id", Text(), nullable=False),
+        sa.Column("ticket_id", Text(), nullable=False),
+        sa.Column("ticket_number", Text(), nullable=False),
+        sa.Column("customer_id", Text(), nullable=False),
+        sa.Column("store", Text(), nullable=False),
+        sa.Column("owner", Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("due_time", sa.BigInteger(), nullable=False),
+        sa.Column("state", Text(), nullable=False),
+        sa.Column("outcome", Text(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("complete_time", sa.BigInteger(), nullable=True),
+        sa.Column("satisfied", sa.Boolean(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_follow_ups"),
+    )
+    op.create_index("ix_follow_ups_owner", "follow_ups", ["owner", "state", "due_time", "id"], unique=False)
+    op.create_index("ix_follow_ups_state", "follow_ups", ["state", "due_time", "id"], unique=False)
+    op.create_index("ix_follow_ups_ticket_id", "follow_ups", ["ticket_id"], unique=False)
+    op.create_table(
         "staff",
         sa.Column("code", Text(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),

@@ -28,9 +28,14 @@ class Priority:
     policy: str
 
     @property
+    def rank(self) -> int:
+        """The place of its severity, 0 for the first."""
+        return SEVERITIES.index(self.severity)
+
+    @property
     def order(self) -> tuple[int, int]:
         """What tickets are sorted by, the lowest first: no deadline and no bonus outweighs a severity."""
-        return SEVERITIES.index(self.severity), self.order_time
+        return self.rank, self.order_time
 
 
 def rank(

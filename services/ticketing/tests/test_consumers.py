@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -17,10 +18,14 @@ from chassis import names
 from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.events import partition_of
+from chassis.migrations import upgrade
 from services.ticketing.consumers import CUSTOMER, TIERING, on_customer, on_tiering
+from services.ticketing.followups import repository as followups
+from services.ticketing.followups.domain import FollowUp
 from services.ticketing.people import repository
 from services.ticketing.people.domain import Member
-from services.ticketing.tables import CURSORS, METADATA
+from services.ticketing.server import PROGRAM
+from services.ticketing.tables import CURSORS
 from shuke.customer.v1.events_pb2 import ConsentChanged, StaffChanged, StoreChanged
 from shuke.event.v1 import event_pb2
 from shuke.tiering.v1.events_pb2 import EvaluationCompleted, MembershipChanged
@@ -83,12 +88,7 @@ class Listener:
 @pytest.fixture
 def database(make_database: MakeDatabase) -> Database:
     """Make an empty database, on each engine in turn."""
-
-    def create(new: Database) -> None:
-        with new.write() as tx:
-            METADATA.create_all(tx)
-
-    return make_database(create, "ticketing")
+    return make_database(lambda new: upgrade(new, PROGRAM.revisions, PROGRAM.metadata), PROGRAM.name)
 
 
 @pytest.fixture
@@ -124,6 +124,21 @@ def test_a_member_is_known_as_told_last(listener: Listener) -> None:
     assert listener.hear(member(moved), member(left)) == 2
     assert listener.staff("S-1", "S-9") == {"S-1": left, "S-9": boss}
     assert listener.staff() == {}
+
+
+@pytest.mark.requirement("K-20")
+def test_the_superior_follows_up_for_who_left(listener: Listener) -> None:
+    """Open follow-ups of a member who leaves go to the superior, also when the member comes back at once.
+
+    Without a superior they stay, for others to find.
+    """
+    hers, his = FollowUp("a", "t", "1", ANNA, "", "S-1", 1, 10), FollowUp("b", "t", "1", ANNA, "", "S-2", 2, 10)
+    with listener.database.write() as tx:
+        followups.add(tx, [hers, his])
+    alone = replace(NADIA, code="S-2", active=False, superior="")
+    listener.hear(member(NADIA), member(replace(NADIA, active=False)), member(NADIA), member(alone))
+    with listener.database.read() as tx:
+        assert [followups.get(tx, one).owner for one in ("a", "b")] == ["S-9", "S-2"]
 
 
 def test_a_store_is_known_once_it_was_told(listener: Listener) -> None:
@@ -183,7 +198,7 @@ def test_events_that_mean_nothing_here_are_passed_over(listener: Listener) -> No
 STORY = st.lists(st.tuples(st.sampled_from(["loyalty", "value"]), st.sampled_from(["", "A", "B"])), max_size=8)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=STORY, cuts=st.sets(st.integers(1, 7)))
 def test_batches_make_no_difference(database: Database, story: Sequence[tuple[str, str]], cuts: set[int]) -> None:
     """However events fall into batches, what stands in the end is what was told last of each scheme."""

@@ -17,9 +17,10 @@ from services.ticketing.cases.domain import Actor, Case
 from services.ticketing.cases.repository import next_number, similar
 from services.ticketing.clients import CustomerBook
 from services.ticketing.desk.rpc import Desk, Request, require_seen
+from services.ticketing.followups import repository as followups
+from services.ticketing.followups.domain import plan
 from services.ticketing.people import repository as people
 from services.ticketing.policies.domain import Rules, needed
-from services.ticketing.priorities.domain import SEVERITIES
 from services.ticketing.queues.domain import Queue, find
 from services.ticketing.steps.domain import ranked
 from services.ticketing.tickets import convert, domain
@@ -52,6 +53,7 @@ class TicketService:
             case = domain.open_case(draft, rules, queue, classes, who, now, new_id(), number)
             case = ranked(case, rules)
             desk.cases.add(tx, case)
+            followups.add(tx, plan(rules.follow_up, case.ticket, now, new_id))
             desk.follow(tx, case, now, new_id)
             return ticket_pb2.Ticket(name=case.ticket.name, similar_open=[names.name("tickets", one) for one in others])
 
@@ -163,11 +165,12 @@ class TicketService:
 
     def ConfirmSatisfaction(self, request: pb.ConfirmSatisfactionRequest, call: Call) -> ticket_pb2.Ticket:
         """Record the customer's word."""
-        return self._act(
-            request,
-            call,
-            lambda case, who, now: domain.confirm(case, request.remark, who, now, satisfied=request.satisfied),
-        )
+
+        def act(tx: Tx, case: Case, rules: Rules, who: Actor, now: int) -> Case:
+            after = domain.confirm(case, request.remark, who, now, satisfied=request.satisfied)
+            return self._followed_up(tx, after, rules, now)
+
+        return self.desk.act(request, call, act)
 
     def CloseTicket(self, request: pb.CloseTicketRequest, call: Call) -> ticket_pb2.Ticket:
         """End a ticket otherwise than by the customer's word."""
@@ -179,9 +182,10 @@ class TicketService:
             problems.add("reason", "TEXT_MISSING")
         problems.refuse()
 
-        def act(_tx: Tx, case: Case, rules: Rules, who: Actor, now: int) -> Case:
+        def act(tx: Tx, case: Case, rules: Rules, who: Actor, now: int) -> Case:
             if request.ending == ending.UNSATISFIED:
-                return domain.close_unsatisfied(case, request.reason, who, now)
+                after = domain.close_unsatisfied(case, request.reason, who, now)
+                return self._followed_up(tx, after, rules, now)
             if request.ending == ending.CANCELLED:
                 return domain.cancel(case, request.reason, who, now)
             return domain.close_no_contact(case, needed(rules.closing, "closing"), request.reason, who, now)
@@ -190,7 +194,12 @@ class TicketService:
 
     def ReopenTicket(self, request: pb.ReopenTicketRequest, call: Call) -> ticket_pb2.Ticket:
         """Take a ticket up again."""
-        return self._act(request, call, lambda case, who, now: domain.reopen(case, request.reason, who, now))
+
+        def act(tx: Tx, case: Case, _rules: Rules, who: Actor, now: int) -> Case:
+            followups.drop_open(tx, case.ticket.id, now)
+            return domain.reopen(case, request.reason, who, now)
+
+        return self.desk.act(request, call, act)
 
     def ListTimeline(self, request: pb.ListTimelineRequest, call: Call) -> pb.ListTimelineResponse:
         """List what happened to a ticket, the first entry first."""
@@ -202,6 +211,11 @@ class TicketService:
         page, more = self.pager.page(request, found, size, lambda entry: [entry.number])
         call.read([ticket.subject_name])
         return pb.ListTimelineResponse(entries=map(convert.entry_to_proto, page), next_page_token=more)
+
+    def _followed_up(self, tx: Tx, case: Case, rules: Rules, now: int) -> Case:
+        """Plan the calls on the customer of a ticket that has ended."""
+        followups.add(tx, plan(rules.follow_up, case.ticket, now, self.desk.calls.new_id))
+        return case
 
     def _customer(self, request: pb.OpenTicketRequest) -> str:
         """Answer the customer who reports, by id; the empty text where no customer does."""
@@ -257,8 +271,7 @@ def _superior(tx: Tx, code: str) -> str:
 
 
 def _place(case: Case) -> list[str | int]:
-    row = case.ticket
-    return [SEVERITIES.index(row.severity), row.priority.order_time, row.id]
+    return [*case.ticket.priority.order, case.ticket.id]
 
 
 def _change(case: Case) -> list[str | int]:

@@ -501,3 +501,67 @@ class UpdateStaffRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateStaffRequest: _TypeAlias = UpdateStaffRequest  # noqa: Y015
+
+@_typing.final
+class CheckStaffRequest(_message.Message):
+    """CheckStaffRequest names a member of staff."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the member, "staff/{code}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckStaffRequest: _TypeAlias = CheckStaffRequest  # noqa: Y015
+
+@_typing.final
+class CheckStaffResponse(_message.Message):
+    """CheckStaffResponse tells what the directory holds of a member, without anything personal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KNOWN_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    CHAIN_WIDE_FIELD_NUMBER: _builtins.int
+    STORES_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    known: _builtins.bool
+    """Known is true when there is such a member; the other fields are set only then."""
+    active: _builtins.bool
+    """Active is false for a member who has left or must not act."""
+    chain_wide: _builtins.bool
+    """Chain wide is true for a member who works for all stores; then none is named."""
+    @_builtins.property
+    def stores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Stores that the member works for, "stores/{code}" each, in alphabetical order."""
+
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles that the member has, in alphabetical order."""
+
+    def __init__(
+        self,
+        *,
+        known: _builtins.bool = ...,
+        active: _builtins.bool = ...,
+        chain_wide: _builtins.bool = ...,
+        stores: _abc.Iterable[_builtins.str] | None = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "chain_wide", b"chain_wide", "known", b"known", "roles", b"roles", "stores", b"stores"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckStaffResponse: _TypeAlias = CheckStaffResponse  # noqa: Y015

@@ -76,6 +76,11 @@ class DirectoryServiceStub:
                 request_serializer=shuke_dot_customer_dot_v1_dot_directory__pb2.UpdateStaffRequest.SerializeToString,
                 response_deserializer=shuke_dot_customer_dot_v1_dot_directory__pb2.Staff.FromString,
                 _registered_method=True)
+        self.CheckStaff = channel.unary_unary(
+                '/shuke.customer.v1.DirectoryService/CheckStaff',
+                request_serializer=shuke_dot_customer_dot_v1_dot_directory__pb2.CheckStaffRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_directory__pb2.CheckStaffResponse.FromString,
+                _registered_method=True)
 
 
 class DirectoryServiceServicer:
@@ -145,6 +150,14 @@ class DirectoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckStaff(self, request, context):
+        """CheckStaff tells the suite's own services who a staff code stands for, and nothing personal. A code that nobody has is an answer, never
+        an error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DirectoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -187,6 +200,11 @@ def add_DirectoryServiceServicer_to_server(servicer, server):
                     servicer.UpdateStaff,
                     request_deserializer=shuke_dot_customer_dot_v1_dot_directory__pb2.UpdateStaffRequest.FromString,
                     response_serializer=shuke_dot_customer_dot_v1_dot_directory__pb2.Staff.SerializeToString,
+            ),
+            'CheckStaff': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckStaff,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_directory__pb2.CheckStaffRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_directory__pb2.CheckStaffResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -407,6 +425,33 @@ class DirectoryService:
             '/shuke.customer.v1.DirectoryService/UpdateStaff',
             shuke_dot_customer_dot_v1_dot_directory__pb2.UpdateStaffRequest.SerializeToString,
             shuke_dot_customer_dot_v1_dot_directory__pb2.Staff.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckStaff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.DirectoryService/CheckStaff',
+            shuke_dot_customer_dot_v1_dot_directory__pb2.CheckStaffRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_directory__pb2.CheckStaffResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,6 +61,10 @@ class DirectoryServiceStub:
     that changes nothing is answered with the entry as it stands: same etag, same update_time, no event. Errors: INVALID_ARGUMENT
     (UPDATE_PATH_WRONG, SUPERIOR_CIRCLE and a violation per field), NOT_FOUND (STAFF_NOT_FOUND), ABORTED (ETAG_MISMATCH).
     """
+    CheckStaff: _grpc.UnaryUnaryMultiCallable[_directory_pb2.CheckStaffRequest, _directory_pb2.CheckStaffResponse]
+    """CheckStaff tells the suite's own services who a staff code stands for, and nothing personal. A code that nobody has is an answer, never
+    an error.
+    """
 
 @_typing.type_check_only
 class DirectoryServiceAsyncStub(DirectoryServiceStub):
@@ -94,6 +98,10 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     """UpdateStaff changes the fields of a member of staff that update_mask names; a field that is named and not given is cleared. A request
     that changes nothing is answered with the entry as it stands: same etag, same update_time, no event. Errors: INVALID_ARGUMENT
     (UPDATE_PATH_WRONG, SUPERIOR_CIRCLE and a violation per field), NOT_FOUND (STAFF_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+    """
+    CheckStaff: _aio.UnaryUnaryMultiCallable[_directory_pb2.CheckStaffRequest, _directory_pb2.CheckStaffResponse]  # type: ignore[assignment]
+    """CheckStaff tells the suite's own services who a staff code stands for, and nothing personal. A code that nobody has is an answer, never
+    an error.
     """
 
 class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -173,6 +181,16 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         """UpdateStaff changes the fields of a member of staff that update_mask names; a field that is named and not given is cleared. A request
         that changes nothing is answered with the entry as it stands: same etag, same update_time, no event. Errors: INVALID_ARGUMENT
         (UPDATE_PATH_WRONG, SUPERIOR_CIRCLE and a violation per field), NOT_FOUND (STAFF_NOT_FOUND), ABORTED (ETAG_MISMATCH).
+        """
+
+    @_abc_1.abstractmethod
+    def CheckStaff(
+        self,
+        request: _directory_pb2.CheckStaffRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_pb2.CheckStaffResponse, _abc.Awaitable[_directory_pb2.CheckStaffResponse]]:
+        """CheckStaff tells the suite's own services who a staff code stands for, and nothing personal. A code that nobody has is an answer, never
+        an error.
         """
 
 def add_DirectoryServiceServicer_to_server(servicer: DirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

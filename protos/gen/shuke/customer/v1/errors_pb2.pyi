@@ -142,6 +142,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: the superior is nobody whom the directory knows. Metadata: field, name."""
     SUPERIOR_CIRCLE: _ErrorReason.ValueType  # 79
     """INVALID_ARGUMENT: somebody would be above oneself. Metadata: field, path."""
+    STAFF_UNNAMED: _ErrorReason.ValueType  # 80
+    """PERMISSION_DENIED: the caller's key is nobody's own and names no operator, so that nobody is known who held the contact."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "customer.shuke". The values are the wire reasons."""
@@ -266,4 +268,6 @@ SUPERIOR_UNKNOWN: ErrorReason.ValueType  # 78
 """INVALID_ARGUMENT: the superior is nobody whom the directory knows. Metadata: field, name."""
 SUPERIOR_CIRCLE: ErrorReason.ValueType  # 79
 """INVALID_ARGUMENT: somebody would be above oneself. Metadata: field, path."""
+STAFF_UNNAMED: ErrorReason.ValueType  # 80
+"""PERMISSION_DENIED: the caller's key is nobody's own and names no operator, so that nobody is known who held the contact."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -14,6 +14,7 @@ from google.type import money_pb2 as _money_pb2
 from shuke.customer.v1 import consents_pb2 as _consents_pb2
 from shuke.customer.v1 import customer_pb2 as _customer_pb2
 from shuke.customer.v1 import directory_pb2 as _directory_pb2
+from shuke.customer.v1 import interactions_pb2 as _interactions_pb2
 from shuke.customer.v1 import purchases_pb2 as _purchases_pb2
 import builtins as _builtins
 import sys
@@ -697,3 +698,63 @@ class StaffChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StaffChanged: _TypeAlias = StaffChanged  # noqa: Y015
+
+@_typing.final
+class InteractionLogged(_message.Message):
+    """InteractionLogged says that a contact with a customer was entered into the communication log. It does not hold what was said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERACTION_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    STAFF_FIELD_NUMBER: _builtins.int
+    STORE_FIELD_NUMBER: _builtins.int
+    TICKET_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    interaction: _builtins.str
+    """Interaction, "interactions/{uuid}"."""
+    customer: _builtins.str
+    """Customer, "customers/{uuid}"."""
+    kind: _interactions_pb2.Interaction.Kind.ValueType
+    """Kind of contact."""
+    direction: _interactions_pb2.Interaction.Direction.ValueType
+    """Direction: who turned to whom."""
+    staff: _builtins.str
+    """Staff code of whoever held it; empty for what notify handed over."""
+    store: _builtins.str
+    """Store, by code; empty for none."""
+    ticket: _builtins.str
+    """Ticket that it was about, "tickets/{uuid}"; empty for none."""
+    source: _interactions_pb2.Interaction.Source.ValueType
+    """Source of the entry."""
+    message: _builtins.str
+    """Message that notify handed over, "messages/{uuid}"; empty for what staff entered."""
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """Occur time: when the contact took place."""
+
+    def __init__(
+        self,
+        *,
+        interaction: _builtins.str = ...,
+        customer: _builtins.str = ...,
+        kind: _interactions_pb2.Interaction.Kind.ValueType = ...,
+        direction: _interactions_pb2.Interaction.Direction.ValueType = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        staff: _builtins.str = ...,
+        store: _builtins.str = ...,
+        ticket: _builtins.str = ...,
+        source: _interactions_pb2.Interaction.Source.ValueType = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "direction", b"direction", "interaction", b"interaction", "kind", b"kind", "message", b"message", "occur_time", b"occur_time", "source", b"source", "staff", b"staff", "store", b"store", "ticket", b"ticket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InteractionLogged: _TypeAlias = InteractionLogged  # noqa: Y015

@@ -36,6 +36,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: an expiry that has passed. Metadata: field."""
     GRANT_BEYOND_OWN: _ErrorReason.ValueType  # 6
     """PERMISSION_DENIED: a role or store that the caller does not have. Metadata: grant."""
+    OPERATOR_UNKNOWN: _ErrorReason.ValueType  # 7
+    """PERMISSION_DENIED: x-operator names nobody whom the directory knows. Metadata: operator."""
+    OPERATOR_INACTIVE: _ErrorReason.ValueType  # 8
+    """PERMISSION_DENIED: x-operator names a member of staff who has left or must not act. Metadata: operator."""
+    OPERATOR_FOREIGN: _ErrorReason.ValueType  # 9
+    """PERMISSION_DENIED: x-operator names a member of staff who works for none of the key's stores. Metadata: operator."""
+    STAFF_INACTIVE: _ErrorReason.ValueType  # 10
+    """PERMISSION_DENIED: the member of staff whom a staff key stands for has left or must not act. Metadata: staff."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "gateway.shuke". The values are the wire reasons."""
@@ -54,4 +62,12 @@ EXPIRY_PAST: ErrorReason.ValueType  # 5
 """INVALID_ARGUMENT: an expiry that has passed. Metadata: field."""
 GRANT_BEYOND_OWN: ErrorReason.ValueType  # 6
 """PERMISSION_DENIED: a role or store that the caller does not have. Metadata: grant."""
+OPERATOR_UNKNOWN: ErrorReason.ValueType  # 7
+"""PERMISSION_DENIED: x-operator names nobody whom the directory knows. Metadata: operator."""
+OPERATOR_INACTIVE: ErrorReason.ValueType  # 8
+"""PERMISSION_DENIED: x-operator names a member of staff who has left or must not act. Metadata: operator."""
+OPERATOR_FOREIGN: ErrorReason.ValueType  # 9
+"""PERMISSION_DENIED: x-operator names a member of staff who works for none of the key's stores. Metadata: operator."""
+STAFF_INACTIVE: ErrorReason.ValueType  # 10
+"""PERMISSION_DENIED: the member of staff whom a staff key stands for has left or must not act. Metadata: staff."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

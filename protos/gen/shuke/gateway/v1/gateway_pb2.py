@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from shuke.options.v1 import options_pb2 as shuke_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eshuke/gateway/v1/gateway.proto\x12\x10shuke.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eshuke/options/v1/options.proto\"\xe7\x04\n\x06\x41piKey\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12;\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.shuke.gateway.v1.ApiKey.KindB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12\x39\n\x05roles\x18\x04 \x03(\tB*\xe2\x41\x01\x02\xbaH#\x92\x01 \x08\x01\x10\x14\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,31}$\x12\x41\n\x06stores\x18\x05 \x03(\tB1\xe2\x41\x01\x01\xbaH*\x92\x01\'\x10\xf4\x03\"\"r 2\x1e^([A-Z0-9][A-Z0-9-]{0,31}|\\*)$\x12\'\n\x05staff\x18\x06 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^[!-~]{0,32}$\x12\x35\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x07purpose\x18\t \x01(\tB$\xe2\x41\x01\x01\xbaH\x1dr\x1b\x32\x19^([A-Z][A-Z0-9_]{0,31})?$\"\x9c\x01\n\x04Kind\x12\x31\n\x10KIND_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12\x1f\n\x04TILL\x10\x01\x1a\x15\x92\xb5\x18\x11\n\t\xe6\x94\xb6\xe9\x93\xb6\xe6\x9c\xba\x12\x04Till\x12 \n\x06SYSTEM\x10\x02\x1a\x14\x92\xb5\x18\x10\n\x06\xe7\xb3\xbb\xe7\xbb\x9f\x12\x06System\x12\x1e\n\x05STAFF\x10\x03\x1a\x13\x92\xb5\x18\x0f\n\x06\xe5\x91\x98\xe5\xb7\xa5\x12\x05Staff\"L\n\x13\x43reateApiKeyRequest\x12\x35\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.shuke.gateway.v1.ApiKeyB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"P\n\x14\x43reateApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.shuke.gateway.v1.ApiKey\x12\r\n\x05token\x18\x02 \x01(\t2\xa8\x01\n\rApiKeyService\x12\x96\x01\n\x0c\x43reateApiKey\x12%.shuke.gateway.v1.CreateApiKeyRequest\x1a&.shuke.gateway.v1.CreateApiKeyResponse\"7\x8a\xb5\x18\x1d\n\x17gateway.api_keys.create\x10\x01\x18\x03\x82\xd3\xe4\x93\x02\x10\"\x0b/v1/apiKeys:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eshuke/gateway/v1/gateway.proto\x12\x10shuke.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eshuke/options/v1/options.proto\"\xea\x04\n\x06\x41piKey\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12;\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.shuke.gateway.v1.ApiKey.KindB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12\x39\n\x05roles\x18\x04 \x03(\tB*\xe2\x41\x01\x02\xbaH#\x92\x01 \x08\x01\x10\x14\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,31}$\x12\x41\n\x06stores\x18\x05 \x03(\tB1\xe2\x41\x01\x01\xbaH*\x92\x01\'\x10\xf4\x03\"\"r 2\x1e^([A-Z0-9][A-Z0-9-]{0,31}|\\*)$\x12*\n\x05staff\x18\x06 \x01(\tB\x1b\xe2\x41\x01\x01\xbaH\x14r\x12\x32\x10^[!-.0-~]{0,32}$\x12\x35\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x07purpose\x18\t \x01(\tB$\xe2\x41\x01\x01\xbaH\x1dr\x1b\x32\x19^([A-Z][A-Z0-9_]{0,31})?$\"\x9c\x01\n\x04Kind\x12\x31\n\x10KIND_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12\x1f\n\x04TILL\x10\x01\x1a\x15\x92\xb5\x18\x11\n\t\xe6\x94\xb6\xe9\x93\xb6\xe6\x9c\xba\x12\x04Till\x12 \n\x06SYSTEM\x10\x02\x1a\x14\x92\xb5\x18\x10\n\x06\xe7\xb3\xbb\xe7\xbb\x9f\x12\x06System\x12\x1e\n\x05STAFF\x10\x03\x1a\x13\x92\xb5\x18\x0f\n\x06\xe5\x91\x98\xe5\xb7\xa5\x12\x05Staff\"L\n\x13\x43reateApiKeyRequest\x12\x35\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.shuke.gateway.v1.ApiKeyB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"P\n\x14\x43reateApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.shuke.gateway.v1.ApiKey\x12\r\n\x05token\x18\x02 \x01(\t2\xa8\x01\n\rApiKeyService\x12\x96\x01\n\x0c\x43reateApiKey\x12%.shuke.gateway.v1.CreateApiKeyRequest\x1a&.shuke.gateway.v1.CreateApiKeyResponse\"7\x8a\xb5\x18\x1d\n\x17gateway.api_keys.create\x10\x01\x18\x03\x82\xd3\xe4\x93\x02\x10\"\x0b/v1/apiKeys:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,7 +55,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APIKEY'].fields_by_name['stores']._loaded_options = None
   _globals['_APIKEY'].fields_by_name['stores']._serialized_options = b'\342A\001\001\272H*\222\001\'\020\364\003\"\"r 2\036^([A-Z0-9][A-Z0-9-]{0,31}|\\*)$'
   _globals['_APIKEY'].fields_by_name['staff']._loaded_options = None
-  _globals['_APIKEY'].fields_by_name['staff']._serialized_options = b'\342A\001\001\272H\021r\0172\r^[!-~]{0,32}$'
+  _globals['_APIKEY'].fields_by_name['staff']._serialized_options = b'\342A\001\001\272H\024r\0222\020^[!-.0-~]{0,32}$'
   _globals['_APIKEY'].fields_by_name['expire_time']._loaded_options = None
   _globals['_APIKEY'].fields_by_name['expire_time']._serialized_options = b'\342A\001\001'
   _globals['_APIKEY'].fields_by_name['create_time']._loaded_options = None
@@ -67,13 +67,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APIKEYSERVICE'].methods_by_name['CreateApiKey']._loaded_options = None
   _globals['_APIKEYSERVICE'].methods_by_name['CreateApiKey']._serialized_options = b'\212\265\030\035\n\027gateway.api_keys.create\020\001\030\003\202\323\344\223\002\020\"\013/v1/apiKeys:\001*'
   _globals['_APIKEY']._serialized_start=210
-  _globals['_APIKEY']._serialized_end=825
-  _globals['_APIKEY_KIND']._serialized_start=669
-  _globals['_APIKEY_KIND']._serialized_end=825
-  _globals['_CREATEAPIKEYREQUEST']._serialized_start=827
-  _globals['_CREATEAPIKEYREQUEST']._serialized_end=903
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=905
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=985
-  _globals['_APIKEYSERVICE']._serialized_start=988
-  _globals['_APIKEYSERVICE']._serialized_end=1156
+  _globals['_APIKEY']._serialized_end=828
+  _globals['_APIKEY_KIND']._serialized_start=672
+  _globals['_APIKEY_KIND']._serialized_end=828
+  _globals['_CREATEAPIKEYREQUEST']._serialized_start=830
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=906
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=908
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=988
+  _globals['_APIKEYSERVICE']._serialized_start=991
+  _globals['_APIKEYSERVICE']._serialized_end=1159
 # @@protoc_insertion_point(module_scope)

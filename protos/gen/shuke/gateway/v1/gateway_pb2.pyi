@@ -69,7 +69,9 @@ class ApiKey(_message.Message):
     display_name: _builtins.str
     """Display name for people who manage keys. At most 100 characters; no personal data."""
     staff: _builtins.str
-    """Staff code of the member of staff, for kind STAFF only."""
+    """Staff code of the member of staff, for kind STAFF only: 1 to 32 visible ASCII characters but the slash. Whoever the directory knows
+    under it must be active; a code that it does not know is taken, for the first administrator comes before the directory.
+    """
     purpose: _builtins.str
     """Purpose for which the key reads personal data where a call states none in the header x-purpose: a code such as "SERVICE_DESK". Empty
     for none.

@@ -41,7 +41,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     TEMPLATE_LANGUAGE_MISSING: _ErrorReason.ValueType  # 107
     """INVALID_ARGUMENT: a channel lacks a language. Metadata: field, channel, language."""
     TEMPLATE_VARIABLE_REPEATED: _ErrorReason.ValueType  # 108
-    """INVALID_ARGUMENT: a variable stands twice, or is customer_name, which is filled from the customer's record. Metadata: field, variable."""
+    """INVALID_ARGUMENT: a variable stands twice, or is filled from the recipient's record: customer_name, staff_name. Metadata: field,
+    variable.
+    """
     TEMPLATE_VARIABLE_UNDECLARED: _ErrorReason.ValueType  # 109
     """INVALID_ARGUMENT: a text uses a variable that the template does not declare. Metadata: field, variable."""
     TEMPLATE_VARIABLE_UNKNOWN: _ErrorReason.ValueType  # 110
@@ -53,7 +55,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     RULE_TEMPLATE_MISSING: _ErrorReason.ValueType  # 113
     """FAILED_PRECONDITION: no approved template has a body for each channel of the rule. Metadata: template, channels."""
     POLICY_KIND_WRONG: _ErrorReason.ValueType  # 114
-    """INVALID_ARGUMENT: the rule of a scheme is kept under the scheme. Metadata: field, kind."""
+    """INVALID_ARGUMENT: the rule of a scheme is kept under the scheme, that of tickets under "tickets". Metadata: field, kind."""
+    TEMPLATE_MISDIRECTED: _ErrorReason.ValueType  # 115
+    """FAILED_PRECONDITION: a template of the purpose WORK for a customer, or one of another purpose for staff. Metadata: template, purpose."""
+    NOTICE_ROLE_WRONG: _ErrorReason.ValueType  # 116
+    """INVALID_ARGUMENT: ROLE without a role, or a role beside another recipient. Metadata: field."""
+    NOTICE_CHANNEL_WRONG: _ErrorReason.ValueType  # 117
+    """INVALID_ARGUMENT: staff are told over another channel than e-mail. Metadata: field."""
+    NOTICE_FILTER_WRONG: _ErrorReason.ValueType  # 118
+    """INVALID_ARGUMENT: a filter that nothing meets: ticketing tells no such value, or what happened has no clock. Metadata: field, value."""
     MESSAGE_NOT_FOUND: _ErrorReason.ValueType  # 200
     """NOT_FOUND: no such message. Metadata: name."""
     MESSAGE_STATE_FORBIDS: _ErrorReason.ValueType  # 201
@@ -89,7 +99,9 @@ TEMPLATE_BODY_REPEATED: ErrorReason.ValueType  # 106
 TEMPLATE_LANGUAGE_MISSING: ErrorReason.ValueType  # 107
 """INVALID_ARGUMENT: a channel lacks a language. Metadata: field, channel, language."""
 TEMPLATE_VARIABLE_REPEATED: ErrorReason.ValueType  # 108
-"""INVALID_ARGUMENT: a variable stands twice, or is customer_name, which is filled from the customer's record. Metadata: field, variable."""
+"""INVALID_ARGUMENT: a variable stands twice, or is filled from the recipient's record: customer_name, staff_name. Metadata: field,
+variable.
+"""
 TEMPLATE_VARIABLE_UNDECLARED: ErrorReason.ValueType  # 109
 """INVALID_ARGUMENT: a text uses a variable that the template does not declare. Metadata: field, variable."""
 TEMPLATE_VARIABLE_UNKNOWN: ErrorReason.ValueType  # 110
@@ -101,7 +113,15 @@ TEMPLATE_VALUE_WRONG: ErrorReason.ValueType  # 112
 RULE_TEMPLATE_MISSING: ErrorReason.ValueType  # 113
 """FAILED_PRECONDITION: no approved template has a body for each channel of the rule. Metadata: template, channels."""
 POLICY_KIND_WRONG: ErrorReason.ValueType  # 114
-"""INVALID_ARGUMENT: the rule of a scheme is kept under the scheme. Metadata: field, kind."""
+"""INVALID_ARGUMENT: the rule of a scheme is kept under the scheme, that of tickets under "tickets". Metadata: field, kind."""
+TEMPLATE_MISDIRECTED: ErrorReason.ValueType  # 115
+"""FAILED_PRECONDITION: a template of the purpose WORK for a customer, or one of another purpose for staff. Metadata: template, purpose."""
+NOTICE_ROLE_WRONG: ErrorReason.ValueType  # 116
+"""INVALID_ARGUMENT: ROLE without a role, or a role beside another recipient. Metadata: field."""
+NOTICE_CHANNEL_WRONG: ErrorReason.ValueType  # 117
+"""INVALID_ARGUMENT: staff are told over another channel than e-mail. Metadata: field."""
+NOTICE_FILTER_WRONG: ErrorReason.ValueType  # 118
+"""INVALID_ARGUMENT: a filter that nothing meets: ticketing tells no such value, or what happened has no clock. Metadata: field, value."""
 MESSAGE_NOT_FOUND: ErrorReason.ValueType  # 200
 """NOT_FOUND: no such message. Metadata: name."""
 MESSAGE_STATE_FORBIDS: ErrorReason.ValueType  # 201

@@ -26,7 +26,7 @@ from shuke.notify.v1 import messages_pb2 as shuke_dot_notify_dot_v1_dot_messages
 from shuke.notify.v1 import templates_pb2 as shuke_dot_notify_dot_v1_dot_templates__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cshuke/notify/v1/events.proto\x12\x0fshuke.notify.v1\x1a\x1eshuke/notify/v1/messages.proto\x1a\x1fshuke/notify/v1/templates.proto\"\xb7\x01\n\x10MessageDelivered\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x02 \x01(\t\x12\x18\n\x10template_version\x18\x03 \x01(\t\x12\x32\n\x07purpose\x18\x04 \x01(\x0e\x32!.shuke.notify.v1.Template.Purpose\x12\x32\n\x07\x63hannel\x18\x05 \x01(\x0e\x32!.shuke.notify.v1.Template.Channel\"\xc6\x01\n\rMessageFailed\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x02 \x01(\t\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.shuke.notify.v1.Message.State\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x1f.shuke.notify.v1.Message.Reason\x12\x32\n\x07\x63hannel\x18\x05 \x01(\x0e\x32!.shuke.notify.v1.Template.Channel\"g\n\x11MessageSuppressed\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x02 \x01(\t\x12/\n\x06reason\x18\x03 \x01(\x0e\x32\x1f.shuke.notify.v1.Message.Reasonb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cshuke/notify/v1/events.proto\x12\x0fshuke.notify.v1\x1a\x1eshuke/notify/v1/messages.proto\x1a\x1fshuke/notify/v1/templates.proto\"\xc6\x01\n\x10MessageDelivered\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x02 \x01(\t\x12\x18\n\x10template_version\x18\x03 \x01(\t\x12\x32\n\x07purpose\x18\x04 \x01(\x0e\x32!.shuke.notify.v1.Template.Purpose\x12\x32\n\x07\x63hannel\x18\x05 \x01(\x0e\x32!.shuke.notify.v1.Template.Channel\x12\r\n\x05staff\x18\x06 \x01(\t\"\xd5\x01\n\rMessageFailed\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x02 \x01(\t\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.shuke.notify.v1.Message.State\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x1f.shuke.notify.v1.Message.Reason\x12\x32\n\x07\x63hannel\x18\x05 \x01(\x0e\x32!.shuke.notify.v1.Template.Channel\x12\r\n\x05staff\x18\x06 \x01(\t\"v\n\x11MessageSuppressed\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x02 \x01(\t\x12/\n\x06reason\x18\x03 \x01(\x0e\x32\x1f.shuke.notify.v1.Message.Reason\x12\r\n\x05staff\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shuke.notify.v1.events_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MESSAGEDELIVERED']._serialized_start=115
-  _globals['_MESSAGEDELIVERED']._serialized_end=298
-  _globals['_MESSAGEFAILED']._serialized_start=301
-  _globals['_MESSAGEFAILED']._serialized_end=499
-  _globals['_MESSAGESUPPRESSED']._serialized_start=501
-  _globals['_MESSAGESUPPRESSED']._serialized_end=604
+  _globals['_MESSAGEDELIVERED']._serialized_end=313
+  _globals['_MESSAGEFAILED']._serialized_start=316
+  _globals['_MESSAGEFAILED']._serialized_end=529
+  _globals['_MESSAGESUPPRESSED']._serialized_start=531
+  _globals['_MESSAGESUPPRESSED']._serialized_end=649
 # @@protoc_insertion_point(module_scope)

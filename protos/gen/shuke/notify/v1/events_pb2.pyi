@@ -29,16 +29,19 @@ class MessageDelivered(_message.Message):
     TEMPLATE_VERSION_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
+    STAFF_FIELD_NUMBER: _builtins.int
     message: _builtins.str
     """Message, "messages/{uuid}"."""
     customer: _builtins.str
-    """Customer, "customers/{uuid}"."""
+    """Customer who was to be told, "customers/{uuid}"; empty when a member of staff was."""
     template_version: _builtins.str
     """Template version that was rendered, "templates/{code}/versions/{n}"."""
     purpose: _templates_pb2.Template.Purpose.ValueType
     """Purpose that it served."""
     channel: _templates_pb2.Template.Channel.ValueType
     """Channel over which it went out."""
+    staff: _builtins.str
+    """Staff: the member who was to be told, "staff/{code}"; empty when a customer was."""
     def __init__(
         self,
         *,
@@ -47,10 +50,11 @@ class MessageDelivered(_message.Message):
         template_version: _builtins.str = ...,
         purpose: _templates_pb2.Template.Purpose.ValueType = ...,
         channel: _templates_pb2.Template.Channel.ValueType = ...,
+        staff: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "message", b"message", "purpose", b"purpose", "template_version", b"template_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "message", b"message", "purpose", b"purpose", "staff", b"staff", "template_version", b"template_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -67,16 +71,19 @@ class MessageFailed(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
+    STAFF_FIELD_NUMBER: _builtins.int
     message: _builtins.str
     """Message, "messages/{uuid}"."""
     customer: _builtins.str
-    """Customer, "customers/{uuid}"."""
+    """Customer who was to be told, "customers/{uuid}"; empty when a member of staff was."""
     state: _messages_pb2.Message.State.ValueType
     """State in which it ended: FAILED_PERMANENT, EXPIRED or DEAD."""
     reason: _messages_pb2.Message.Reason.ValueType
     """Reason; unspecified for EXPIRED."""
     channel: _templates_pb2.Template.Channel.ValueType
     """Channel that was tried last; unspecified when none was."""
+    staff: _builtins.str
+    """Staff: the member who was to be told, "staff/{code}"; empty when a customer was."""
     def __init__(
         self,
         *,
@@ -85,10 +92,11 @@ class MessageFailed(_message.Message):
         state: _messages_pb2.Message.State.ValueType = ...,
         reason: _messages_pb2.Message.Reason.ValueType = ...,
         channel: _templates_pb2.Template.Channel.ValueType = ...,
+        staff: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "message", b"message", "reason", b"reason", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "message", b"message", "reason", b"reason", "staff", b"staff", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -96,29 +104,33 @@ Global___MessageFailed: _TypeAlias = MessageFailed  # noqa: Y015
 
 @_typing.final
 class MessageSuppressed(_message.Message):
-    """MessageSuppressed says that a message was not sent because the customer may not be addressed so."""
+    """MessageSuppressed says that a message was not sent because the recipient may not be addressed so."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_FIELD_NUMBER: _builtins.int
     CUSTOMER_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    STAFF_FIELD_NUMBER: _builtins.int
     message: _builtins.str
     """Message, "messages/{uuid}"."""
     customer: _builtins.str
-    """Customer, "customers/{uuid}"."""
+    """Customer who was to be told, "customers/{uuid}"; empty when a member of staff was."""
     reason: _messages_pb2.Message.Reason.ValueType
     """Reason."""
+    staff: _builtins.str
+    """Staff: the member who was to be told, "staff/{code}"; empty when a customer was."""
     def __init__(
         self,
         *,
         message: _builtins.str = ...,
         customer: _builtins.str = ...,
         reason: _messages_pb2.Message.Reason.ValueType = ...,
+        staff: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "message", b"message", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "message", b"message", "reason", b"reason", "staff", b"staff"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Message(_message.Message):
-    """Message is something that one customer is told. It names no contact and repeats no text: those are fetched and made when it is sent."""
+    """Message is something that one customer or one member of staff is told. It names no contact and repeats no text: those are fetched and made when it is sent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -41,7 +41,7 @@ class Message(_message.Message):
         HELD: Message._State.ValueType  # 2
         """Waits for its send_after."""
         QUEUED: Message._State.ValueType  # 3
-        """The customer may be addressed; a channel is chosen and a worker has it in hand."""
+        """The recipient may be addressed; a channel is chosen and a worker has it in hand."""
         SENDING: Message._State.ValueType  # 4
         """It is being handed over to the channel."""
         SENT: Message._State.ValueType  # 5
@@ -57,7 +57,7 @@ class Message(_message.Message):
         CANCELLED: Message._State.ValueType  # 10
         """Somebody cancelled it."""
         SUPPRESSED: Message._State.ValueType  # 11
-        """The customer may not be addressed so, or no channel is left; reason says why."""
+        """The recipient may not be addressed so, or no channel is left; reason says why."""
         DEAD: Message._State.ValueType  # 12
         """Nothing is tried any more, and somebody should look: reason says why."""
 
@@ -71,7 +71,7 @@ class Message(_message.Message):
     HELD: Message.State.ValueType  # 2
     """Waits for its send_after."""
     QUEUED: Message.State.ValueType  # 3
-    """The customer may be addressed; a channel is chosen and a worker has it in hand."""
+    """The recipient may be addressed; a channel is chosen and a worker has it in hand."""
     SENDING: Message.State.ValueType  # 4
     """It is being handed over to the channel."""
     SENT: Message.State.ValueType  # 5
@@ -87,7 +87,7 @@ class Message(_message.Message):
     CANCELLED: Message.State.ValueType  # 10
     """Somebody cancelled it."""
     SUPPRESSED: Message.State.ValueType  # 11
-    """The customer may not be addressed so, or no channel is left; reason says why."""
+    """The recipient may not be addressed so, or no channel is left; reason says why."""
     DEAD: Message.State.ValueType  # 12
     """Nothing is tried any more, and somebody should look: reason says why."""
 
@@ -102,7 +102,7 @@ class Message(_message.Message):
         NO_CONSENT: Message._Reason.ValueType  # 1
         """SUPPRESSED: the customer allows the purpose on none of the channels."""
         NO_CONTACT: Message._Reason.ValueType  # 2
-        """SUPPRESSED: the customer has no contact point for any of the channels."""
+        """SUPPRESSED: the recipient has no contact point for any of the channels."""
         CUSTOMER_ERASED: Message._Reason.ValueType  # 3
         """SUPPRESSED: the customer's data were erased."""
         CUSTOMER_UNKNOWN: Message._Reason.ValueType  # 4
@@ -112,13 +112,19 @@ class Message(_message.Message):
         CHANNEL_OFF: Message._Reason.ValueType  # 6
         """SUPPRESSED: none of its channels is switched on."""
         TEMPLATE_UNFIT: Message._Reason.ValueType  # 7
-        """DEAD: the template could not be rendered with its values, or none was approved when a rule asked for it."""
+        """DEAD: the template could not be rendered with its values, or when a rule asked for it none was approved, or one that is not meant for
+        such a recipient.
+        """
         RECIPIENT_REFUSED: Message._Reason.ValueType  # 8
         """FAILED_PERMANENT: the channel refused the recipient or the message."""
         ATTEMPTS_EXHAUSTED: Message._Reason.ValueType  # 9
         """DEAD: every attempt failed."""
         ACCEPTANCE_UNKNOWN: Message._Reason.ValueType  # 10
         """DEAD: it was handed over and no answer came, so that it may have arrived; it is never sent again by itself."""
+        STAFF_UNKNOWN: Message._Reason.ValueType  # 11
+        """SUPPRESSED: there is no such member of staff."""
+        STAFF_INACTIVE: Message._Reason.ValueType  # 12
+        """SUPPRESSED: the member of staff has left or must not act."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """Reason why a message was not sent, or why nothing is tried any more."""
@@ -128,7 +134,7 @@ class Message(_message.Message):
     NO_CONSENT: Message.Reason.ValueType  # 1
     """SUPPRESSED: the customer allows the purpose on none of the channels."""
     NO_CONTACT: Message.Reason.ValueType  # 2
-    """SUPPRESSED: the customer has no contact point for any of the channels."""
+    """SUPPRESSED: the recipient has no contact point for any of the channels."""
     CUSTOMER_ERASED: Message.Reason.ValueType  # 3
     """SUPPRESSED: the customer's data were erased."""
     CUSTOMER_UNKNOWN: Message.Reason.ValueType  # 4
@@ -138,13 +144,19 @@ class Message(_message.Message):
     CHANNEL_OFF: Message.Reason.ValueType  # 6
     """SUPPRESSED: none of its channels is switched on."""
     TEMPLATE_UNFIT: Message.Reason.ValueType  # 7
-    """DEAD: the template could not be rendered with its values, or none was approved when a rule asked for it."""
+    """DEAD: the template could not be rendered with its values, or when a rule asked for it none was approved, or one that is not meant for
+    such a recipient.
+    """
     RECIPIENT_REFUSED: Message.Reason.ValueType  # 8
     """FAILED_PERMANENT: the channel refused the recipient or the message."""
     ATTEMPTS_EXHAUSTED: Message.Reason.ValueType  # 9
     """DEAD: every attempt failed."""
     ACCEPTANCE_UNKNOWN: Message.Reason.ValueType  # 10
     """DEAD: it was handed over and no answer came, so that it may have arrived; it is never sent again by itself."""
+    STAFF_UNKNOWN: Message.Reason.ValueType  # 11
+    """SUPPRESSED: there is no such member of staff."""
+    STAFF_INACTIVE: Message.Reason.ValueType  # 12
+    """SUPPRESSED: the member of staff has left or must not act."""
 
     @_typing.final
     class Source(_message.Message):
@@ -195,10 +207,11 @@ class Message(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    STAFF_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the message, "messages/{uuid}"."""
     customer: _builtins.str
-    """Customer, "customers/{uuid}"."""
+    """Customer who is told, "customers/{uuid}"; empty when a member of staff is."""
     template_version: _builtins.str
     """Template version that is rendered, "templates/{code}/versions/{n}"; "templates/{code}" when none was approved."""
     purpose: _templates_pb2.Template.Purpose.ValueType
@@ -213,6 +226,8 @@ class Message(_message.Message):
     """Reason why it was not sent."""
     business_key: _builtins.str
     """Business key; empty for none."""
+    staff: _builtins.str
+    """Staff: the member who is told, "staff/{code}"; empty when a customer is."""
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_templates_pb2.Template.Channel.ValueType]:
         """Channels that may be used, in order of fallback; the one that the customer prefers comes first when it is among them."""
@@ -265,10 +280,11 @@ class Message(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        staff: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "next_attempt_time", b"next_attempt_time", "send_after", b"send_after", "source", b"source", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "business_key", b"business_key", "channel", b"channel", "channels", b"channels", "create_time", b"create_time", "customer", b"customer", "expire_time", b"expire_time", "language_code", b"language_code", "name", b"name", "next_attempt_time", b"next_attempt_time", "purpose", b"purpose", "reason", b"reason", "send_after", b"send_after", "source", b"source", "state", b"state", "template_version", b"template_version", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "business_key", b"business_key", "channel", b"channel", "channels", b"channels", "create_time", b"create_time", "customer", b"customer", "expire_time", b"expire_time", "language_code", b"language_code", "name", b"name", "next_attempt_time", b"next_attempt_time", "purpose", b"purpose", "reason", b"reason", "send_after", b"send_after", "source", b"source", "staff", b"staff", "state", b"state", "template_version", b"template_version", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -682,7 +698,7 @@ class ExplainMessageResponse(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     consent_basis: _builtins.str
     """Consent basis when consent was asked last, as ConsentService.CheckConsent names it: GRANTED, WITHDRAWN, NEVER_GRANTED or
-    NO_OPT_IN_NEEDED; empty before.
+    NO_OPT_IN_NEEDED; empty before, and for staff.
     """
     @_builtins.property
     def message(self) -> Global___Message:

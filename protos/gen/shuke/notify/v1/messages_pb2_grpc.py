@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class MessageServiceStub:
     """MessageService tells customers things, and what became of it. Whether a customer may be addressed, how and in which language is asked
-    anew before every attempt; a message that may not be sent ends in SUPPRESSED and says why.
+    anew before every attempt; a message that may not be sent ends in SUPPRESSED and says why. Staff are told by rules alone: where they are
+    reached is asked in the same way, and consent is not, for it is work.
     """
 
     def __init__(self, channel):
@@ -75,13 +76,14 @@ class MessageServiceStub:
 
 class MessageServiceServicer:
     """MessageService tells customers things, and what became of it. Whether a customer may be addressed, how and in which language is asked
-    anew before every attempt; a message that may not be sent ends in SUPPRESSED and says why.
+    anew before every attempt; a message that may not be sent ends in SUPPRESSED and says why. Staff are told by rules alone: where they are
+    reached is asked in the same way, and consent is not, for it is work.
     """
 
     def SendMessage(self, request, context):
         """SendMessage takes a message in; it is sent in the background. A message whose business key is known with the same content answers the
         one that is there. Errors: INVALID_ARGUMENT (EXPIRY_TOO_EARLY, TEMPLATE_VARIABLE_MISSING and others of values), FAILED_PRECONDITION
-        (TEMPLATE_NOT_APPROVED, TEMPLATE_CHANNEL_MISSING), ALREADY_EXISTS (BUSINESS_KEY_REUSED).
+        (TEMPLATE_NOT_APPROVED, TEMPLATE_CHANNEL_MISSING, TEMPLATE_MISDIRECTED), ALREADY_EXISTS (BUSINESS_KEY_REUSED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,7 +122,8 @@ class MessageServiceServicer:
     def RetryMessage(self, request, context):
         """RetryMessage makes a new message with the content of one that ended in FAILED_PERMANENT, DEAD or SUPPRESSED, by the version of the
         template that is in force. The old one stays as it is. One that is DEAD for ACCEPTANCE_UNKNOWN may have arrived: look first. Errors:
-        NOT_FOUND (MESSAGE_NOT_FOUND), FAILED_PRECONDITION (MESSAGE_STATE_FORBIDS, TEMPLATE_NOT_APPROVED), ALREADY_EXISTS (MESSAGE_RETRIED).
+        NOT_FOUND (MESSAGE_NOT_FOUND), FAILED_PRECONDITION (MESSAGE_STATE_FORBIDS, TEMPLATE_NOT_APPROVED, TEMPLATE_MISDIRECTED),
+        ALREADY_EXISTS (MESSAGE_RETRIED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,7 +185,8 @@ def add_MessageServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class MessageService:
     """MessageService tells customers things, and what became of it. Whether a customer may be addressed, how and in which language is asked
-    anew before every attempt; a message that may not be sent ends in SUPPRESSED and says why.
+    anew before every attempt; a message that may not be sent ends in SUPPRESSED and says why. Staff are told by rules alone: where they are
+    reached is asked in the same way, and consent is not, for it is work.
     """
 
     @staticmethod

@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class MessageServiceStub:
     """MessageService tells customers things, and what became of it. Whether a customer may be addressed, how and in which language is asked
-    anew before every attempt; a message that may not be sent ends in SUPPRESSED and says why.
+    anew before every attempt; a message that may not be sent ends in SUPPRESSED and says why. Staff are told by rules alone: where they are
+    reached is asked in the same way, and consent is not, for it is work.
     """
 
     @_typing.overload
@@ -38,7 +39,7 @@ class MessageServiceStub:
     SendMessage: _grpc.UnaryUnaryMultiCallable[_messages_pb2.SendMessageRequest, _messages_pb2.Message]
     """SendMessage takes a message in; it is sent in the background. A message whose business key is known with the same content answers the
     one that is there. Errors: INVALID_ARGUMENT (EXPIRY_TOO_EARLY, TEMPLATE_VARIABLE_MISSING and others of values), FAILED_PRECONDITION
-    (TEMPLATE_NOT_APPROVED, TEMPLATE_CHANNEL_MISSING), ALREADY_EXISTS (BUSINESS_KEY_REUSED).
+    (TEMPLATE_NOT_APPROVED, TEMPLATE_CHANNEL_MISSING, TEMPLATE_MISDIRECTED), ALREADY_EXISTS (BUSINESS_KEY_REUSED).
     """
     BatchSendMessages: _grpc.UnaryUnaryMultiCallable[_messages_pb2.BatchSendMessagesRequest, _messages_pb2.BatchSendMessagesResponse]
     """BatchSendMessages takes up to 500 messages in, each on its own: one that is refused costs the others nothing. Errors of an item: as
@@ -55,7 +56,8 @@ class MessageServiceStub:
     RetryMessage: _grpc.UnaryUnaryMultiCallable[_messages_pb2.RetryMessageRequest, _messages_pb2.Message]
     """RetryMessage makes a new message with the content of one that ended in FAILED_PERMANENT, DEAD or SUPPRESSED, by the version of the
     template that is in force. The old one stays as it is. One that is DEAD for ACCEPTANCE_UNKNOWN may have arrived: look first. Errors:
-    NOT_FOUND (MESSAGE_NOT_FOUND), FAILED_PRECONDITION (MESSAGE_STATE_FORBIDS, TEMPLATE_NOT_APPROVED), ALREADY_EXISTS (MESSAGE_RETRIED).
+    NOT_FOUND (MESSAGE_NOT_FOUND), FAILED_PRECONDITION (MESSAGE_STATE_FORBIDS, TEMPLATE_NOT_APPROVED, TEMPLATE_MISDIRECTED),
+    ALREADY_EXISTS (MESSAGE_RETRIED).
     """
     ExplainMessage: _grpc.UnaryUnaryMultiCallable[_messages_pb2.ExplainMessageRequest, _messages_pb2.ExplainMessageResponse]
     """ExplainMessage tells in sentences why a message stands where it stands, in the caller's language. Errors: NOT_FOUND
@@ -65,14 +67,15 @@ class MessageServiceStub:
 @_typing.type_check_only
 class MessageServiceAsyncStub(MessageServiceStub):
     """MessageService tells customers things, and what became of it. Whether a customer may be addressed, how and in which language is asked
-    anew before every attempt; a message that may not be sent ends in SUPPRESSED and says why.
+    anew before every attempt; a message that may not be sent ends in SUPPRESSED and says why. Staff are told by rules alone: where they are
+    reached is asked in the same way, and consent is not, for it is work.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SendMessage: _aio.UnaryUnaryMultiCallable[_messages_pb2.SendMessageRequest, _messages_pb2.Message]  # type: ignore[assignment]
     """SendMessage takes a message in; it is sent in the background. A message whose business key is known with the same content answers the
     one that is there. Errors: INVALID_ARGUMENT (EXPIRY_TOO_EARLY, TEMPLATE_VARIABLE_MISSING and others of values), FAILED_PRECONDITION
-    (TEMPLATE_NOT_APPROVED, TEMPLATE_CHANNEL_MISSING), ALREADY_EXISTS (BUSINESS_KEY_REUSED).
+    (TEMPLATE_NOT_APPROVED, TEMPLATE_CHANNEL_MISSING, TEMPLATE_MISDIRECTED), ALREADY_EXISTS (BUSINESS_KEY_REUSED).
     """
     BatchSendMessages: _aio.UnaryUnaryMultiCallable[_messages_pb2.BatchSendMessagesRequest, _messages_pb2.BatchSendMessagesResponse]  # type: ignore[assignment]
     """BatchSendMessages takes up to 500 messages in, each on its own: one that is refused costs the others nothing. Errors of an item: as
@@ -89,7 +92,8 @@ class MessageServiceAsyncStub(MessageServiceStub):
     RetryMessage: _aio.UnaryUnaryMultiCallable[_messages_pb2.RetryMessageRequest, _messages_pb2.Message]  # type: ignore[assignment]
     """RetryMessage makes a new message with the content of one that ended in FAILED_PERMANENT, DEAD or SUPPRESSED, by the version of the
     template that is in force. The old one stays as it is. One that is DEAD for ACCEPTANCE_UNKNOWN may have arrived: look first. Errors:
-    NOT_FOUND (MESSAGE_NOT_FOUND), FAILED_PRECONDITION (MESSAGE_STATE_FORBIDS, TEMPLATE_NOT_APPROVED), ALREADY_EXISTS (MESSAGE_RETRIED).
+    NOT_FOUND (MESSAGE_NOT_FOUND), FAILED_PRECONDITION (MESSAGE_STATE_FORBIDS, TEMPLATE_NOT_APPROVED, TEMPLATE_MISDIRECTED),
+    ALREADY_EXISTS (MESSAGE_RETRIED).
     """
     ExplainMessage: _aio.UnaryUnaryMultiCallable[_messages_pb2.ExplainMessageRequest, _messages_pb2.ExplainMessageResponse]  # type: ignore[assignment]
     """ExplainMessage tells in sentences why a message stands where it stands, in the caller's language. Errors: NOT_FOUND
@@ -98,7 +102,8 @@ class MessageServiceAsyncStub(MessageServiceStub):
 
 class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
     """MessageService tells customers things, and what became of it. Whether a customer may be addressed, how and in which language is asked
-    anew before every attempt; a message that may not be sent ends in SUPPRESSED and says why.
+    anew before every attempt; a message that may not be sent ends in SUPPRESSED and says why. Staff are told by rules alone: where they are
+    reached is asked in the same way, and consent is not, for it is work.
     """
 
     @_abc_1.abstractmethod
@@ -109,7 +114,7 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_messages_pb2.Message, _abc.Awaitable[_messages_pb2.Message]]:
         """SendMessage takes a message in; it is sent in the background. A message whose business key is known with the same content answers the
         one that is there. Errors: INVALID_ARGUMENT (EXPIRY_TOO_EARLY, TEMPLATE_VARIABLE_MISSING and others of values), FAILED_PRECONDITION
-        (TEMPLATE_NOT_APPROVED, TEMPLATE_CHANNEL_MISSING), ALREADY_EXISTS (BUSINESS_KEY_REUSED).
+        (TEMPLATE_NOT_APPROVED, TEMPLATE_CHANNEL_MISSING, TEMPLATE_MISDIRECTED), ALREADY_EXISTS (BUSINESS_KEY_REUSED).
         """
 
     @_abc_1.abstractmethod
@@ -156,7 +161,8 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_messages_pb2.Message, _abc.Awaitable[_messages_pb2.Message]]:
         """RetryMessage makes a new message with the content of one that ended in FAILED_PERMANENT, DEAD or SUPPRESSED, by the version of the
         template that is in force. The old one stays as it is. One that is DEAD for ACCEPTANCE_UNKNOWN may have arrived: look first. Errors:
-        NOT_FOUND (MESSAGE_NOT_FOUND), FAILED_PRECONDITION (MESSAGE_STATE_FORBIDS, TEMPLATE_NOT_APPROVED), ALREADY_EXISTS (MESSAGE_RETRIED).
+        NOT_FOUND (MESSAGE_NOT_FOUND), FAILED_PRECONDITION (MESSAGE_STATE_FORBIDS, TEMPLATE_NOT_APPROVED, TEMPLATE_MISDIRECTED),
+        ALREADY_EXISTS (MESSAGE_RETRIED).
         """
 
     @_abc_1.abstractmethod

@@ -72,6 +72,7 @@ class Policy(_message.Message):
     EXAMPLE_FIELD_NUMBER: _builtins.int
     EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
     NOTICE_RULE_FIELD_NUMBER: _builtins.int
+    TICKET_NOTICE_RULE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
     REVIEWER_FIELD_NUMBER: _builtins.int
@@ -80,7 +81,7 @@ class Policy(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name, "policies/{kind}/versions/{n}"; the kind is the key of the scheme."""
+    """Name, "policies/{kind}/versions/{n}"; the kind is the key of the scheme, or "tickets"."""
     description: _builtins.str
     """Description for people: what the version is for and what changed. At most 1,000 characters."""
     example: _builtins.bool
@@ -104,6 +105,10 @@ class Policy(_message.Message):
         """Notice rule: which gradings of a scheme are told to customers. Its versions are kept under the scheme, "policies/{scheme}"."""
 
     @_builtins.property
+    def ticket_notice_rule(self) -> Global___TicketNoticeRule:
+        """Ticket notice rule: what happens to tickets is told to whom. Its versions are kept under "policies/tickets"."""
+
+    @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Create time of the draft."""
 
@@ -119,6 +124,7 @@ class Policy(_message.Message):
         example: _builtins.bool = ...,
         effective_date: _date_pb2.Date | None = ...,
         notice_rule: Global___NoticeRule | None = ...,
+        ticket_notice_rule: Global___TicketNoticeRule | None = ...,
         state: Global___Policy.State.ValueType = ...,
         author: _builtins.str = ...,
         reviewer: _builtins.str = ...,
@@ -127,11 +133,11 @@ class Policy(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "effective_date", b"effective_date", "notice_rule", b"notice_rule", "payload", b"payload", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "effective_date", b"effective_date", "notice_rule", b"notice_rule", "payload", b"payload", "ticket_notice_rule", b"ticket_notice_rule", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "author", b"author", "create_time", b"create_time", "description", b"description", "effective_date", b"effective_date", "etag", b"etag", "example", b"example", "name", b"name", "notice_rule", b"notice_rule", "payload", b"payload", "reviewer", b"reviewer", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "author", b"author", "create_time", b"create_time", "description", b"description", "effective_date", b"effective_date", "etag", b"etag", "example", b"example", "name", b"name", "notice_rule", b"notice_rule", "payload", b"payload", "reviewer", b"reviewer", "state", b"state", "ticket_notice_rule", b"ticket_notice_rule", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["notice_rule"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["notice_rule", "ticket_notice_rule"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -224,6 +230,185 @@ class NoticeRule(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NoticeRule: _TypeAlias = NoticeRule  # noqa: Y015
+
+@_typing.final
+class TicketNoticeRule(_message.Message):
+    """TicketNoticeRule says what of all that happens to tickets is told, and to whom. Whom several notices reach by one event, the first of
+    them reaches.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTICES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedCompositeFieldContainer[Global___TicketNotice]:
+        """Notices, 1 to 50."""
+
+    def __init__(
+        self,
+        *,
+        notices: _abc.Iterable[Global___TicketNotice] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notices", b"notices"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TicketNoticeRule: _TypeAlias = TicketNoticeRule  # noqa: Y015
+
+@_typing.final
+class TicketNotice(_message.Message):
+    """TicketNotice says whom an event of certain tickets is told to, with which template, and over which channels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Occasion:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _OccasionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[TicketNotice._Occasion.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        OCCASION_UNSPECIFIED: TicketNotice._Occasion.ValueType  # 0
+        """Not stated; refused on input."""
+        OPENED: TicketNotice._Occasion.ValueType  # 1
+        """A matter was registered."""
+        ACKNOWLEDGED: TicketNotice._Occasion.ValueType  # 2
+        """The customer was told that it is being handled."""
+        TRANSFERRED: TicketNotice._Occasion.ValueType  # 3
+        """Another queue, assignee or owner has it, other than by escalation."""
+        ESCALATED: TicketNotice._Occasion.ValueType  # 4
+        """It went to the superior."""
+        COMMITMENT_MADE: TicketNotice._Occasion.ValueType  # 5
+        """The customer was promised an answer."""
+        SOLVED: TicketNotice._Occasion.ValueType  # 6
+        """It is solved in our view."""
+        CLOSED: TicketNotice._Occasion.ValueType  # 7
+        """It has ended, as its state tells."""
+        REOPENED: TicketNotice._Occasion.ValueType  # 8
+        """It goes on after it was solved or had ended."""
+        CLOCK_AT_RISK: TicketNotice._Occasion.ValueType  # 9
+        """A limit will be passed soon."""
+        CLOCK_BREACHED: TicketNotice._Occasion.ValueType  # 10
+        """A limit was passed."""
+        FOLLOW_UP_DUE: TicketNotice._Occasion.ValueType  # 11
+        """A follow-up is to be made now."""
+
+    class Occasion(_Occasion, metaclass=_OccasionEnumTypeWrapper):
+        """Occasion that is told; each is an event of ticketing."""
+
+    OCCASION_UNSPECIFIED: TicketNotice.Occasion.ValueType  # 0
+    """Not stated; refused on input."""
+    OPENED: TicketNotice.Occasion.ValueType  # 1
+    """A matter was registered."""
+    ACKNOWLEDGED: TicketNotice.Occasion.ValueType  # 2
+    """The customer was told that it is being handled."""
+    TRANSFERRED: TicketNotice.Occasion.ValueType  # 3
+    """Another queue, assignee or owner has it, other than by escalation."""
+    ESCALATED: TicketNotice.Occasion.ValueType  # 4
+    """It went to the superior."""
+    COMMITMENT_MADE: TicketNotice.Occasion.ValueType  # 5
+    """The customer was promised an answer."""
+    SOLVED: TicketNotice.Occasion.ValueType  # 6
+    """It is solved in our view."""
+    CLOSED: TicketNotice.Occasion.ValueType  # 7
+    """It has ended, as its state tells."""
+    REOPENED: TicketNotice.Occasion.ValueType  # 8
+    """It goes on after it was solved or had ended."""
+    CLOCK_AT_RISK: TicketNotice.Occasion.ValueType  # 9
+    """A limit will be passed soon."""
+    CLOCK_BREACHED: TicketNotice.Occasion.ValueType  # 10
+    """A limit was passed."""
+    FOLLOW_UP_DUE: TicketNotice.Occasion.ValueType  # 11
+    """A follow-up is to be made now."""
+
+    class _Recipient:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _RecipientEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[TicketNotice._Recipient.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        RECIPIENT_UNSPECIFIED: TicketNotice._Recipient.ValueType  # 0
+        """Not stated; refused on input."""
+        CUSTOMER: TicketNotice._Recipient.ValueType  # 1
+        """The customer whose matter it is; nobody when a member of staff reported it."""
+        OWNER: TicketNotice._Recipient.ValueType  # 2
+        """The owner, who answers for it; of a follow-up, whoever makes it."""
+        ASSIGNEE: TicketNotice._Recipient.ValueType  # 3
+        """The assignee, who works on it now; the owner while nobody does."""
+        ROLE: TicketNotice._Recipient.ValueType  # 4
+        """All active staff of a role who work for the ticket's store or for all stores; for the latter alone when the ticket has no store."""
+
+    class Recipient(_Recipient, metaclass=_RecipientEnumTypeWrapper):
+        """Recipient who is told."""
+
+    RECIPIENT_UNSPECIFIED: TicketNotice.Recipient.ValueType  # 0
+    """Not stated; refused on input."""
+    CUSTOMER: TicketNotice.Recipient.ValueType  # 1
+    """The customer whose matter it is; nobody when a member of staff reported it."""
+    OWNER: TicketNotice.Recipient.ValueType  # 2
+    """The owner, who answers for it; of a follow-up, whoever makes it."""
+    ASSIGNEE: TicketNotice.Recipient.ValueType  # 3
+    """The assignee, who works on it now; the owner while nobody does."""
+    ROLE: TicketNotice.Recipient.ValueType  # 4
+    """All active staff of a role who work for the ticket's store or for all stores; for the latter alone when the ticket has no store."""
+
+    OCCASION_FIELD_NUMBER: _builtins.int
+    TYPES_FIELD_NUMBER: _builtins.int
+    SEVERITIES_FIELD_NUMBER: _builtins.int
+    CLOCKS_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    TEMPLATE_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    occasion: Global___TicketNotice.Occasion.ValueType
+    """Occasion that is told."""
+    recipient: Global___TicketNotice.Recipient.ValueType
+    """Recipient who is told."""
+    role: _builtins.str
+    """Role whose members are told, for the recipient ROLE; empty for others. Such as "service_manager"."""
+    template: _builtins.str
+    """Template, "templates/{code}", whose version in force is sent; of the purpose WORK for staff. It may use ticket_number, ticket_type,
+    severity, state, store and queue (TEXT; store and queue by their codes), report_time (TIME), and where the occasion has them
+    promised_time (TIME), clock (TEXT) and due_time (TIME).
+    """
+    @_builtins.property
+    def types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Types of tickets that are told of, as ticketing names them, such as "COMPLAINT"; all when empty. At most 20, none twice."""
+
+    @_builtins.property
+    def severities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Severities of tickets that are told of, as ticketing names them, such as "EMERGENCY"; all when empty. At most 20, none twice."""
+
+    @_builtins.property
+    def clocks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Clocks that are told of, as ticketing names them, such as "COMMITMENT"; all when empty. For CLOCK_AT_RISK and CLOCK_BREACHED alone. At
+        most 20, none twice.
+        """
+
+    @_builtins.property
+    def channels(self) -> _containers.RepeatedScalarFieldContainer[_templates_pb2.Template.Channel.ValueType]:
+        """Channels in the order in which they are tried, 1 to 3, none twice; EMAIL alone for staff."""
+
+    def __init__(
+        self,
+        *,
+        occasion: Global___TicketNotice.Occasion.ValueType = ...,
+        types: _abc.Iterable[_builtins.str] | None = ...,
+        severities: _abc.Iterable[_builtins.str] | None = ...,
+        clocks: _abc.Iterable[_builtins.str] | None = ...,
+        recipient: Global___TicketNotice.Recipient.ValueType = ...,
+        role: _builtins.str = ...,
+        template: _builtins.str = ...,
+        channels: _abc.Iterable[_templates_pb2.Template.Channel.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "clocks", b"clocks", "occasion", b"occasion", "recipient", b"recipient", "role", b"role", "severities", b"severities", "template", b"template", "types", b"types"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TicketNotice: _TypeAlias = TicketNotice  # noqa: Y015
 
 @_typing.final
 class DraftPolicyRequest(_message.Message):

@@ -129,8 +129,9 @@ class PolicyServiceServicer:
 
     def ActivatePolicy(self, request, context):
         """ActivatePolicy puts an approved version in force from its effective date on: a rule holds for grade results that take effect on
-        that day or later. Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS), FAILED_PRECONDITION (RULE_TEMPLATE_MISSING) without an approved
-        template that has a body for each channel.
+        that day or later, and for what happens to tickets from then on. Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS), FAILED_PRECONDITION
+        (RULE_TEMPLATE_MISSING) without an approved template that has a body for each channel, and (TEMPLATE_MISDIRECTED) with one that is not
+        meant for the recipient.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,8 +47,9 @@ class PolicyServiceStub:
     """ApprovePolicy records the approval by a third person, who may send it back to draft. Errors: PERMISSION_DENIED (SAME_PERSON)."""
     ActivatePolicy: _grpc.UnaryUnaryMultiCallable[_policies_pb2.ActivatePolicyRequest, _policies_pb2.Policy]
     """ActivatePolicy puts an approved version in force from its effective date on: a rule holds for grade results that take effect on
-    that day or later. Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS), FAILED_PRECONDITION (RULE_TEMPLATE_MISSING) without an approved
-    template that has a body for each channel.
+    that day or later, and for what happens to tickets from then on. Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS), FAILED_PRECONDITION
+    (RULE_TEMPLATE_MISSING) without an approved template that has a body for each channel, and (TEMPLATE_MISDIRECTED) with one that is not
+    meant for the recipient.
     """
     RetirePolicy: _grpc.UnaryUnaryMultiCallable[_policies_pb2.RetirePolicyRequest, _policies_pb2.Policy]
     """RetirePolicy takes a version out of use; messages that were made by it stay."""
@@ -78,8 +79,9 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     """ApprovePolicy records the approval by a third person, who may send it back to draft. Errors: PERMISSION_DENIED (SAME_PERSON)."""
     ActivatePolicy: _aio.UnaryUnaryMultiCallable[_policies_pb2.ActivatePolicyRequest, _policies_pb2.Policy]  # type: ignore[assignment]
     """ActivatePolicy puts an approved version in force from its effective date on: a rule holds for grade results that take effect on
-    that day or later. Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS), FAILED_PRECONDITION (RULE_TEMPLATE_MISSING) without an approved
-    template that has a body for each channel.
+    that day or later, and for what happens to tickets from then on. Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS), FAILED_PRECONDITION
+    (RULE_TEMPLATE_MISSING) without an approved template that has a body for each channel, and (TEMPLATE_MISDIRECTED) with one that is not
+    meant for the recipient.
     """
     RetirePolicy: _aio.UnaryUnaryMultiCallable[_policies_pb2.RetirePolicyRequest, _policies_pb2.Policy]  # type: ignore[assignment]
     """RetirePolicy takes a version out of use; messages that were made by it stay."""
@@ -142,8 +144,9 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_policies_pb2.Policy, _abc.Awaitable[_policies_pb2.Policy]]:
         """ActivatePolicy puts an approved version in force from its effective date on: a rule holds for grade results that take effect on
-        that day or later. Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS), FAILED_PRECONDITION (RULE_TEMPLATE_MISSING) without an approved
-        template that has a body for each channel.
+        that day or later, and for what happens to tickets from then on. Errors: ALREADY_EXISTS (DOCUMENT_OVERLAPS), FAILED_PRECONDITION
+        (RULE_TEMPLATE_MISSING) without an approved template that has a body for each channel, and (TEMPLATE_MISDIRECTED) with one that is not
+        meant for the recipient.
         """
 
     @_abc_1.abstractmethod

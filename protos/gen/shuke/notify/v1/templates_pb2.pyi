@@ -85,9 +85,13 @@ class Template(_message.Message):
         """To ask for an opinion."""
         DISCLOSURE: Template._Purpose.ValueType  # 7
         """To tell of a disclosure of the data to somebody outside the chain."""
+        WORK: Template._Purpose.ValueType  # 8
+        """To have staff do their work. Sent to staff and never to customers."""
 
     class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
-        """Purpose that a message serves. The customer must have consented to it, as the chain's notice tells it."""
+        """Purpose that a message serves. A customer must have consented to it, as the chain's notice tells it; WORK is for staff alone, and asks
+        for no consent.
+        """
 
     PURPOSE_UNSPECIFIED: Template.Purpose.ValueType  # 0
     """Not stated; refused on input."""
@@ -105,6 +109,8 @@ class Template(_message.Message):
     """To ask for an opinion."""
     DISCLOSURE: Template.Purpose.ValueType  # 7
     """To tell of a disclosure of the data to somebody outside the chain."""
+    WORK: Template.Purpose.ValueType  # 8
+    """To have staff do their work. Sent to staff and never to customers."""
 
     class _Channel:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -157,7 +163,7 @@ class Template(_message.Message):
     example: _builtins.bool
     """Example marks a version that ships as an example; production does not approve it."""
     purpose: Global___Template.Purpose.ValueType
-    """Purpose that the messages serve; customers are asked for consent to it."""
+    """Purpose that the messages serve; customers must have consented to it, and WORK goes to staff."""
     state: Global___Template.State.ValueType
     """State of the version."""
     author: _builtins.str
@@ -170,8 +176,8 @@ class Template(_message.Message):
     """Etag of this state of the version."""
     @_builtins.property
     def variables(self) -> _containers.RepeatedCompositeFieldContainer[Global___TemplateVariable]:
-        """Variables that the texts use, none twice. customer_name is known to every template and is not declared: it is filled from the customer's
-        record when a message is sent. At most 50.
+        """Variables that the texts use, none twice. One is known and not declared: customer_name, or staff_name where the purpose is WORK. It is
+        filled from the recipient's record when a message is sent. At most 50.
         """
 
     @_builtins.property
@@ -570,7 +576,7 @@ Global___PreviewTemplateRequest: _TypeAlias = PreviewTemplateRequest  # noqa: Y0
 
 @_typing.final
 class PreviewTemplateResponse(_message.Message):
-    """PreviewTemplateResponse holds what a customer would read."""
+    """PreviewTemplateResponse holds what the recipient would read."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -108,6 +108,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: the payload does not belong to the policy's name. Metadata: field, kind."""
     POLICY_ENTRY_REPEATED: _ErrorReason.ValueType  # 42
     """INVALID_ARGUMENT: two entries of a policy bear the same key. Metadata: field, key."""
+    SATISFIED_UNASKED: _ErrorReason.ValueType  # 43
+    """INVALID_ARGUMENT: only a customer who was reached says how satisfied they are. Metadata: field, outcome."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "ticketing.shuke". The values are the wire reasons."""
@@ -198,4 +200,6 @@ POLICY_KIND_WRONG: ErrorReason.ValueType  # 41
 """INVALID_ARGUMENT: the payload does not belong to the policy's name. Metadata: field, kind."""
 POLICY_ENTRY_REPEATED: ErrorReason.ValueType  # 42
 """INVALID_ARGUMENT: two entries of a policy bear the same key. Metadata: field, key."""
+SATISFIED_UNASKED: ErrorReason.ValueType  # 43
+"""INVALID_ARGUMENT: only a customer who was reached says how satisfied they are. Metadata: field, outcome."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -111,7 +111,7 @@ class FollowUp(_message.Message):
     owner: _builtins.str
     """Owner: who makes it, "staff/{code}"."""
     number: _builtins.int
-    """Number of the follow-up on its ticket, from 1."""
+    """Number of the call among those after one closing, from 1."""
     state: Global___FollowUp.State.ValueType
     """State."""
     outcome: Global___FollowUp.Outcome.ValueType
@@ -126,7 +126,7 @@ class FollowUp(_message.Message):
 
     @_builtins.property
     def complete_time(self) -> _timestamp_pb2.Timestamp:
-        """Complete time; unset before."""
+        """Complete time: when it was made or dropped; unset before."""
 
     def __init__(
         self,
@@ -244,7 +244,7 @@ class CompleteFollowUpRequest(_message.Message):
     outcome: Global___FollowUp.Outcome.ValueType
     """Outcome."""
     satisfied: _builtins.bool
-    """Satisfied: what the customer says of the handling; unset when not asked."""
+    """Satisfied: what the customer who was reached says of the handling; unset when not asked."""
     remark: _builtins.str
     """Remark: the customer's opinions and suggestions (K-20). At most 10,000 characters."""
     request_id: _builtins.str

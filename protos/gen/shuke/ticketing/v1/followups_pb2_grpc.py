@@ -62,7 +62,8 @@ class FollowUpServiceServicer:
 
     def CompleteFollowUp(self, request, context):
         """CompleteFollowUp records what a follow-up came to. NO_ANSWER leaves it open, to be tried again. A customer who is not satisfied can
-        have the ticket reopened. Errors: NOT_FOUND (FOLLOW_UP_NOT_FOUND), FAILED_PRECONDITION (FOLLOW_UP_ENDED).
+        have the ticket reopened. Errors: NOT_FOUND (FOLLOW_UP_NOT_FOUND), FAILED_PRECONDITION (FOLLOW_UP_ENDED), INVALID_ARGUMENT
+        (SATISFIED_UNASKED), PERMISSION_DENIED (ACTOR_MISSING).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

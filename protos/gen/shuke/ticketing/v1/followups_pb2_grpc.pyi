@@ -39,7 +39,8 @@ class FollowUpServiceStub:
     """ListTasks lists follow-ups, the earliest due first: the caller's own that are open, unless the request says otherwise."""
     CompleteFollowUp: _grpc.UnaryUnaryMultiCallable[_followups_pb2.CompleteFollowUpRequest, _followups_pb2.FollowUp]
     """CompleteFollowUp records what a follow-up came to. NO_ANSWER leaves it open, to be tried again. A customer who is not satisfied can
-    have the ticket reopened. Errors: NOT_FOUND (FOLLOW_UP_NOT_FOUND), FAILED_PRECONDITION (FOLLOW_UP_ENDED).
+    have the ticket reopened. Errors: NOT_FOUND (FOLLOW_UP_NOT_FOUND), FAILED_PRECONDITION (FOLLOW_UP_ENDED), INVALID_ARGUMENT
+    (SATISFIED_UNASKED), PERMISSION_DENIED (ACTOR_MISSING).
     """
 
 @_typing.type_check_only
@@ -53,7 +54,8 @@ class FollowUpServiceAsyncStub(FollowUpServiceStub):
     """ListTasks lists follow-ups, the earliest due first: the caller's own that are open, unless the request says otherwise."""
     CompleteFollowUp: _aio.UnaryUnaryMultiCallable[_followups_pb2.CompleteFollowUpRequest, _followups_pb2.FollowUp]  # type: ignore[assignment]
     """CompleteFollowUp records what a follow-up came to. NO_ANSWER leaves it open, to be tried again. A customer who is not satisfied can
-    have the ticket reopened. Errors: NOT_FOUND (FOLLOW_UP_NOT_FOUND), FAILED_PRECONDITION (FOLLOW_UP_ENDED).
+    have the ticket reopened. Errors: NOT_FOUND (FOLLOW_UP_NOT_FOUND), FAILED_PRECONDITION (FOLLOW_UP_ENDED), INVALID_ARGUMENT
+    (SATISFIED_UNASKED), PERMISSION_DENIED (ACTOR_MISSING).
     """
 
 class FollowUpServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -76,7 +78,8 @@ class FollowUpServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_followups_pb2.FollowUp, _abc.Awaitable[_followups_pb2.FollowUp]]:
         """CompleteFollowUp records what a follow-up came to. NO_ANSWER leaves it open, to be tried again. A customer who is not satisfied can
-        have the ticket reopened. Errors: NOT_FOUND (FOLLOW_UP_NOT_FOUND), FAILED_PRECONDITION (FOLLOW_UP_ENDED).
+        have the ticket reopened. Errors: NOT_FOUND (FOLLOW_UP_NOT_FOUND), FAILED_PRECONDITION (FOLLOW_UP_ENDED), INVALID_ARGUMENT
+        (SATISFIED_UNASKED), PERMISSION_DENIED (ACTOR_MISSING).
         """
 
 def add_FollowUpServiceServicer_to_server(servicer: FollowUpServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

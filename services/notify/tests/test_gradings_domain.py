@@ -7,13 +7,13 @@ from datetime import date
 
 import pytest
 
-from services.notify.notices.domain import NO_CLASS, Change, GradeResult, values
+from services.notify.gradings.domain import NO_CLASS, Change, GradeResult, values
 from services.notify.templates.domain import Words
 
 GOLD = Words("金卡", "Gold")
 RESULT = GradeResult(
     event_id="e1",
-    customer_id="c1",
+    customer="customers/c1",
     scheme="schemes/loyalty",
     evaluation="evaluations/r1",
     effective_time=0,

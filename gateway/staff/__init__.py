@@ -1,0 +1,1 @@
+"""The gateway's noun `staff`: in whose name a key may act."""

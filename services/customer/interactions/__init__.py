@@ -1,0 +1,1 @@
+"""The customer service's noun `interactions`: the communication log."""

@@ -1,0 +1,1 @@
+"""Gradings: what a grade result of tiering tells a customer."""

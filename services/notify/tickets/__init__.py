@@ -1,0 +1,1 @@
+"""Tickets: what an event of ticketing tells, and whom."""
