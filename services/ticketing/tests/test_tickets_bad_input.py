@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -143,13 +144,14 @@ def test_updates(clerk: Clerk) -> None:
     changed = update("subject", "product", subject="Jug", product=Ticket.Product(model="J1"))
     assert (changed.subject, changed.product.model) == ("Jug", "J1")
     assert update("product").HasField("product") is False
-    for call, wrong in (
+    calls: tuple[tuple[Callable[[], Ticket], dict[str, str]], ...] = (
         (lambda: update(subject="x"), {"update_mask": "UPDATE_PATH_WRONG"}),
         (lambda: update("owner"), {"update_mask": "UPDATE_PATH_WRONG"}),
         (lambda: update("subject"), {"ticket.subject": "TEXT_MISSING"}),
         (lambda: update("store", store="PARIS"), {"ticket.store": "STORE_UNKNOWN"}),
         (lambda: update("description", description="x" * 1_000_000), {"ticket.description": "STRING_MAX_LEN"}),
-    ):
+    )
+    for call, wrong in calls:
         with pytest.raises(Refusal) as refused:
             call()
         assert refused.value.fields == wrong
