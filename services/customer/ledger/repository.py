@@ -192,9 +192,9 @@ def list_entries(
     return [_entry(row) for row in tx.execute(select)]
 
 
-def anomalies_of(row: sa.Row[Any]) -> tuple[Anomaly, ...]:
+def read_anomalies(column: str) -> tuple[Anomaly, ...]:
     """Read what was odd about an entry."""
-    return tuple(map(Anomaly, row.anomalies.split()))
+    return tuple(map(Anomaly, column.split()))
 
 
 def _receipt(row: sa.Row[Any]) -> Receipt:
@@ -280,7 +280,7 @@ def _entry(row: sa.Row[Any]) -> Entry:
         customer_id=row.customer_id,
         customer_state=CustomerState(row.customer_state),
         create_time=row.create_time,
-        anomalies=anomalies_of(row),
+        anomalies=read_anomalies(row.anomalies),
         pending=Pending(pending[0], bytes.fromhex(pending[1])) if pending else None,
         sales_staff=body.get("sales_staff", ""),
         group_order=body.get("group_order", ""),

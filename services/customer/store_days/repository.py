@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from chassis.database import Tx
 from services.customer.ledger.domain import Record
-from services.customer.ledger.repository import anomalies_of
+from services.customer.ledger.repository import read_anomalies
 from services.customer.ledger.tables import ENTRIES, within
 from services.customer.store_days.domain import Close, Figures, Held, Sums
 from services.customer.store_days.tables import DAY_CLOSES
@@ -23,7 +23,7 @@ def held(tx: Tx, store: str, day: date) -> list[Held]:
     column = ENTRIES.c
     query = sa.select(column.terminal, column.record, column.receipt_no, column.total, column.anomalies)
     return [
-        Held(row.terminal, Record(row.record), row.receipt_no, row.total, anomalies_of(row))
+        Held(row.terminal, Record(row.record), row.receipt_no, row.total, read_anomalies(row.anomalies))
         for row in tx.execute(query.where(*_counting(store, day, day)))
     ]
 
