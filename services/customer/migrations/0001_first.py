@@ -136,8 +136,8 @@ def upgrade() -> None:
         "entries",
         ["store", "business_date", "id"],
         unique=False,
-        sqlite_where=sa.text("anomalies <> ''"),
-        postgresql_where=sa.text("anomalies <> ''"),
+        sqlite_where=sa.text("anomalies != ''"),
+        postgresql_where=sa.text("anomalies != ''"),
     )
     op.create_index(
         "ix_entries_original",

@@ -687,9 +687,9 @@ class DaySums(_message.Message):
     REFUND_COUNT_FIELD_NUMBER: _builtins.int
     REFUND_TOTAL_FIELD_NUMBER: _builtins.int
     sale_count: _builtins.int
-    """Sale count: number of sales."""
+    """Sale count: number of sales, at most 1,000,000."""
     refund_count: _builtins.int
-    """Refund count: number of refunds."""
+    """Refund count: number of refunds, at most 1,000,000."""
     @_builtins.property
     def sale_total(self) -> _money_pb2.Money:
         """Sale total: sum of the sales."""
