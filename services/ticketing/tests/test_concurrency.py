@@ -125,8 +125,8 @@ def test_who_comes_second_is_told_what_is_still_allowed(clerk: Clerk) -> None:
 @pytest.mark.requirement("K-48")
 def test_tickets_opened_at_once_are_numbered_without_a_gap(clerk: Clerk) -> None:
     """Sixteen who open tickets get sixteen numbers that follow each other, though others are refused in between."""
-    refused = partial(clerk.open, staff="")
-    opened, refusals = split(at_once(*[clerk.open, clerk.open, clerk.open, clerk.open, refused] * 4))
+    opening: list[Act] = [*[clerk.open] * 4, partial(clerk.open, staff="")]
+    opened, refusals = split(at_once(*opening * 4))
     assert sorted(ticket.number for ticket in opened) == [f"260302-{number:04d}" for number in range(1, 17)]
     assert [one.reason for one in refusals] == ["OWNER_MISSING"] * 4
     assert clerk.open().number == "260302-0017"
@@ -138,7 +138,9 @@ def test_an_alert_and_a_desk_at_once_lose_neither(clerk: Clerk) -> None:
     tickets, sweep = [clerk.open() for _ in range(TURNS)], step_of(clerk)
     clerk.told()
     clerk.later(3 * HOUR)
-    acts = [partial(clerk.act, "tickets", "AcknowledgeTicket", one, **APOLOGY, etag=one.etag) for one in tickets]
+    acts: list[Act] = [
+        partial(clerk.act, "tickets", "AcknowledgeTicket", one, **APOLOGY, etag=one.etag) for one in tickets
+    ]
     _, refusals = split(at_once(*acts, sweep, sweep))
     assert refusals == []
     for ticket in tickets:

@@ -23,8 +23,8 @@ from services.ticketing.cases.tables import TICKET_COUNTS, TICKETS
 from services.ticketing.clocks import repository as clocks
 from services.ticketing.clocks.domain import ClockEvent, Kind, Step
 from services.ticketing.clocks.tables import CLOCKS, EVENTS
+from services.ticketing.followups import domain as calling
 from services.ticketing.followups import repository as followups
-from services.ticketing.followups.domain import FollowUp
 from services.ticketing.followups.tables import FOLLOW_UPS
 from services.ticketing.people import repository as people
 from services.ticketing.people.tables import CLASSES, STAFF, STORES
@@ -143,7 +143,7 @@ LISTED = (
     Wanted(changed_since=MANY - 20),
 )
 EVENT = ClockEvent(Kind.RESOLVE, 0, Step.MET, 1, 1)
-CALLS = followups.Wanted(owner="", ticket_id="", states=followups.OPEN, due_before=None, stores=None, seen_by="")
+CALLS = calling.Wanted(owner="", ticket_id="", states=calling.OPEN, due_before=None, stores=None, seen_by="")
 CALLED = (CALLS, replace(CALLS, owner="owner-1"), replace(CALLS, ticket_id=ONE))
 
 
@@ -161,7 +161,7 @@ def find_calls(tx: Tx) -> None:
             followups.list_follow_ups(tx, wanted, after=after, limit=3)
 
 
-def drawn(tx: Tx) -> tuple[Case, FollowUp]:
+def drawn(tx: Tx) -> tuple[Case, calling.FollowUp]:
     """Read what the queries below write again."""
     return CASES.get(tx, ONE), followups.get(tx, ONE)
 

@@ -83,9 +83,10 @@ def free_texts(message: Descriptor) -> Iterator[str]:
 
 def plant(clerk: Witness) -> Ticket:
     """Lead a complaint through everything that takes words, each call twice under its request id; answer it."""
-    words = {"subject": PLANTED, "description": PLANTED}
-    names = ("sku", "model", "specification", "serial_no", "purchase_place")
-    product = Ticket.Product(**dict.fromkeys(names, PLANTED))
+    words: dict[str, Any] = {"subject": PLANTED, "description": PLANTED}
+    product = Ticket.Product(
+        sku=PLANTED, model=PLANTED, specification=PLANTED, serial_no=PLANTED, purchase_place=PLANTED
+    )
 
     def act(service: str, method: str, *texts: str, **fields: Any) -> None:  # noqa: ANN401
         told = dict.fromkeys(texts, PLANTED) | {"request_id": f"{len(clerk.answered)}"} | fields
@@ -125,8 +126,8 @@ def plant(clerk: Witness) -> Ticket:
     act("tickets", "ConfirmSatisfaction", "remark", satisfied=False)
     act("tickets", "CloseTicket", "reason", ending=pb.CloseTicketRequest.UNSATISFIED, staff=MARY)
     task = clerk.call("followups", "ListTasks", ListTasksRequest(ticket=ticket.name)).tasks[0]
-    tried = {"outcome": FollowUp.NO_ANSWER, "remark": PLANTED, "request_id": "call"}
-    clerk.call("followups", "CompleteFollowUp", CompleteFollowUpRequest(name=task.name, **tried))
+    tried = CompleteFollowUpRequest(name=task.name, outcome=FollowUp.NO_ANSWER, remark=PLANTED, request_id="call")
+    clerk.call("followups", "CompleteFollowUp", tried)
     act("tickets", "ReopenTicket", "reason")
     repair = clerk.open(type=Ticket.REPAIR, **words)
     clerk.act("clocks", "ConfirmReport", repair, agreed_time=clerk.at(HOUR), remark=PLANTED)
