@@ -25,6 +25,8 @@ from shuke.ticketing.v1 import (
     complaints_pb2,
     complaints_pb2_grpc,
     events_pb2,
+    followups_pb2,
+    followups_pb2_grpc,
     tickets_pb2_grpc,
 )
 from shuke.ticketing.v1 import policies_pb2 as policies
@@ -36,8 +38,14 @@ STUBS = {
     "tickets": tickets_pb2_grpc.TicketServiceStub,
     "complaints": complaints_pb2_grpc.ComplaintServiceStub,
     "clocks": clocks_pb2_grpc.ClockServiceStub,
+    "followups": followups_pb2_grpc.FollowUpServiceStub,
 }
-MODULES: dict[str, Any] = {"tickets": pb, "complaints": complaints_pb2, "clocks": clocks_pb2}
+MODULES: dict[str, Any] = {
+    "tickets": pb,
+    "complaints": complaints_pb2,
+    "clocks": clocks_pb2,
+    "followups": followups_pb2,
+}
 HOUR = 3600 * SECOND
 LEEDS, YORK = "LEEDS", "YORK"
 # The desk, whose superior is the manager; the engineer; somebody who left.

@@ -409,7 +409,9 @@ class ListTicketsResponse(_message.Message):
     TICKETS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Next page token; empty on the last page. With changed_since, poll again with the update_time of the last ticket."""
+    """Next page token; empty on the last page. With changed_since, poll again from a minute before the update_time of the last ticket: what
+    was written at the same time may show a little later than what it was written before.
+    """
     @_builtins.property
     def tickets(self) -> _containers.RepeatedCompositeFieldContainer[_ticket_pb2.Ticket]:
         """Tickets, without description, product and solutions."""
