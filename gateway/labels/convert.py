@@ -13,7 +13,7 @@ OURS = "shuke/"
 
 
 def labels_of(files: Iterable[FileDescriptor]) -> list[pb.EnumLabels]:
-    """Write the labels of all enums of some files, and of those of ours that they import, in the order of their names."""
+    """Write the labels of the enums of files, and of the files of ours that they import, in the order of the names."""
     found = {enum.full_name: enum for file in files for enum in _enums(file)}
     return [_labels(found[name]) for name in sorted(found)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -32,7 +33,9 @@ def listed(door: Door, query: str = "") -> list[str]:
 def test_keys_are_listed_without_their_tokens(door: Door) -> None:
     """An administrator sees every key by kind and state, page by page, and nothing that opens anything."""
     short, token = till(door, expireTime="2026-03-02T12:00:00Z")
+    door.clock.now += SECOND
     gone, _ = till(door, displayName="Till 2")
+    door.clock.now += SECOND
     office, _ = door.made(kind="SYSTEM", roles=["finance"], stores=["*"])
     assert door.revoke(gone["name"]).status_code == 200
     assert listed(door, "?kind=TILL") == [short["name"], gone["name"]]
@@ -104,6 +107,18 @@ def test_the_last_key_that_makes_keys_stays(door: Door) -> None:
     door.clock.now += 5 * SECOND
     assert refusal(door.get("/v1/apiKeys"))[:2] == (401, "TOKEN_INVALID")
     assert door.get("/v1/apiKeys", token).status_code == 200
+
+
+@pytest.mark.requirement("G-15")
+def test_of_all_keys_that_are_revoked_at_once_one_remains(door: Door) -> None:
+    """Administrators who revoke each other's keys in the same moment do not lock everybody out."""
+    administrator = {"kind": "STAFF", "roles": ["administrator"], "stores": ["*"]}
+    others = [door.made(**administrator, staff=f"A-{number}")[0]["name"] for number in range(2, 6)]
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(door.revoke, [FIRST, *others]))
+    assert sorted(answer.status_code for answer in answers) == [200] * 4 + [400]
+    [kept] = [answer for answer in answers if answer.status_code == 400]
+    assert refusal(kept)[1] == "LAST_KEY_MAKER"
 
 
 @pytest.mark.requirement("G-15")

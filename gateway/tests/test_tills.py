@@ -13,11 +13,12 @@ from gateway.tests.door import ADMIN, DAY, Door, bearer, opened, refusal
 from gateway.tests.test_upstream import free_port
 from services.customer.server import PROGRAM as CUSTOMER
 from services.customer.tests.builders import Shop
-from services.customer.tests.consenting import FIRST, Consent, Desk, notice
+from services.customer.tests.consenting import FIRST, Desk, notice
 from services.tiering.server import PROGRAM as TIERING
 from services.tiering.server import build
 from services.tiering.tests.clients import Tiering, example
 from services.tiering.tests.owner import Owner
+from shuke.customer.v1.consents_pb2 import Consent
 from shuke.gateway.v1 import tills_pb2, tills_pb2_grpc
 from tests.running import Clock, StartService
 
@@ -80,7 +81,7 @@ def test_grpc_tells_the_same(chain: Chain) -> None:
     chain.begin()
     chain.tiering.activate()
     token = chain.door.key(kind="TILL", roles=["till"], stores=["LEEDS"])
-    for language, named in (("en", "New"), ("zh", "新客")):
+    for language, named in (("en", "New"), ("zh", "新客户")):
         headers = (("authorization", f"Bearer {token}"), ("accept-language", language))
         told = chain.door.gateway.raw(
             tills_pb2_grpc.TillServiceStub, "GetTillBootstrap", tills_pb2.GetTillBootstrapRequest(), headers

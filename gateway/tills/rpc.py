@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
+from google.protobuf.message import Message
 
 from chassis import names, wire
 from chassis.call import Call
@@ -29,9 +32,6 @@ class TillService:
 
     def GetTillBootstrap(self, _request: pb.GetTillBootstrapRequest, call: Call) -> pb.TillBootstrap:
         """Answer what the calling till needs, and name what cannot be had."""
-        # Both services are asked before either is waited for.
-        notice = self.offer.notice(self._headers(call, "customer"))
-        benefits = self.offer.benefits(self._headers(call, "tiering"))
         now = self.clock()
         with self.database.read() as tx:
             key = repository.get(tx, names.identity(call.principal.name))
@@ -43,14 +43,16 @@ class TillService:
             currency_code=self.chain.currency,
             region_code=self.chain.region,
         )
-        try:
-            told.notice.CopyFrom(notice.result())
-        except grpc.RpcError as error:
-            told.missing.add(part=pb.TillBootstrap.NOTICE, reason=reason_in(error))
-        try:
-            told.benefits.CopyFrom(benefits.result())
-        except grpc.RpcError as error:
-            told.missing.add(part=pb.TillBootstrap.BENEFITS, reason=reason_in(error))
+        # Both services are asked before either is waited for.
+        asked: tuple[tuple[pb.TillBootstrap.Part.ValueType, Message, grpc.Future[Any]], ...] = (
+            (pb.TillBootstrap.NOTICE, told.notice, self.offer.notice(self._headers(call, "customer"))),
+            (pb.TillBootstrap.BENEFITS, told.benefits, self.offer.benefits(self._headers(call, "tiering"))),
+        )
+        for part, field, answer in asked:
+            try:
+                field.CopyFrom(answer.result())
+            except grpc.RpcError as error:
+                told.missing.add(part=part, reason=reason_in(error))
         return told
 
     def _headers(self, call: Call, api: str) -> Headers:
