@@ -76,7 +76,7 @@ class Upstream:
                 request, timeout=self.deadline, metadata=(*sent, (AUTHORIZATION, f"Bearer {token}"))
             )
         except grpc.aio.AioRpcError as error:
-            status = _status_in(error)
+            status = status_in(error)
             if status is not None:
                 raise UpstreamError(status) from None
             raise _without_status(error, route, metadata) from error
@@ -120,7 +120,7 @@ def _channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.
     return grpc.aio.secure_channel(address, credentials, options=OPTIONS)
 
 
-def _status_in(error: grpc.aio.AioRpcError) -> Status | None:
+def status_in(error: grpc.RpcError) -> Status | None:
     """Answer the status that a service sent; a foreign or broken one counts as none."""
     try:
         status: Status | None = rpc_status.from_call(error)  # type: ignore[arg-type]  # it answers all that is asked
