@@ -63,7 +63,10 @@ class Keyring:
         """Answer the token that stands for a caller at a service; the gateway's own API knows the keys themselves."""
         if api == OWN_API:
             return metadata.get("authorization", "").removeprefix("Bearer ").strip()
-        caller = await self.principal_of(metadata)
+        return self.token(await self.principal_of(metadata), api)
+
+    def token(self, caller: Principal, api: str) -> str:
+        """Answer the token that stands for a caller at a service behind the gateway."""
         now = self.clock()
         made, token = self._tokens.get((caller, api), (0, ""))
         if now - made > REUSE_SECONDS * SECOND:

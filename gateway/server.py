@@ -22,6 +22,7 @@ from gateway.clients import PERMISSIONS, StaffBook
 from gateway.config import GatewaySettings
 from gateway.http import build_app
 from gateway.keyring import FRESH_SECONDS, OWN_API, Keyring
+from gateway.passthrough import PassThrough
 from gateway.routes import RouteTable
 from gateway.tables import CHAIN, LOG, METADATA, REQUESTS
 from gateway.upstream import Upstream
@@ -48,6 +49,7 @@ CONTRACTS = (
     *(messages_pb2, templates_pb2, notify_policies_pb2),
     *(gateway_pb2, operations_pb2),
 )
+SERVICES = tuple(service for file in CONTRACTS for service in file.DESCRIPTOR.services_by_name.values())
 TOKEN_BYTES = 32
 
 
@@ -56,15 +58,24 @@ def new_token() -> str:
     return PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
 
 
+def addresses(config: GatewaySettings) -> dict[str, str]:
+    """Answer where each service behind the gateway is, by its API."""
+    return {
+        "customer": config.customer_address,
+        "tiering": config.tiering_address,
+        "ticketing": config.ticketing_address,
+        "notify": config.notify_address,
+    }
+
+
 class HttpServer:
     """Serves HTTP on an event loop in a thread of its own, so that the process runs like every other service's."""
 
-    def __init__(self, base: Foundation, config: GatewaySettings, keyring: Keyring) -> None:
+    def __init__(self, base: Foundation, config: GatewaySettings, table: RouteTable, keyring: Keyring) -> None:
         self.base = base
         self.config = config
         self.keyring = keyring
-        services = [service for file in CONTRACTS for service in file.DESCRIPTOR.services_by_name.values()]
-        self.table = RouteTable.of(services)
+        self.table = table
         self.port = 0
         self._server: uvicorn.Server | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="http")
@@ -87,14 +98,8 @@ class HttpServer:
         self._thread.join()
 
     async def _serve(self) -> None:
-        addresses = {
-            "customer": self.config.customer_address,
-            "tiering": self.config.tiering_address,
-            "ticketing": self.config.ticketing_address,
-            "notify": self.config.notify_address,
-            OWN_API: f"{self.config.host}:{self.base.server.port}",
-        }
-        upstream = Upstream(addresses, self.keyring.token_for)
+        own = f"{self.config.host}:{self.base.server.port}"
+        upstream = Upstream({**addresses(self.config), OWN_API: own}, self.keyring.token_for)
         app = build_app(
             self.table,
             upstream,
@@ -123,7 +128,9 @@ def build(config: GatewaySettings, suite: Suite, chain: Chain, clock: Clock) -> 
     base.authenticate_with(lambda call: keyring.principal(call.token, call.header("x-operator")))
     calls = Calls(base.database, REQUESTS, clock, base.new_id)
     base.server.add(gateway_pb2.DESCRIPTOR.services_by_name["ApiKeyService"], ApiKeyService(calls, chain, new_token))
-    return Service(base, (), fronts=(HttpServer(base, config, keyring),))
+    table = RouteTable.of(SERVICES)
+    PassThrough(addresses(config), keyring.token).join(base.server, SERVICES, table)
+    return Service(base, (), fronts=(HttpServer(base, config, table, keyring),))
 
 
 PROGRAM = Program(OWN_API, GatewaySettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

@@ -79,9 +79,9 @@ class Door:
 
 
 @contextmanager
-def opened(start_service: StartService, clock: Clock, customer_address: str) -> Iterator[Door]:
+def opened(start_service: StartService, clock: Clock, customer_address: str, **settings: str) -> Iterator[Door]:
     """Open the front door before a customer service, with the starting roles and the first administrator's key."""
-    gateway = start_service(PROGRAM, clock, http_port="0", customer_address=customer_address)
+    gateway = start_service(PROGRAM, clock, http_port="0", customer_address=customer_address, **settings)
     front = gateway.service.fronts[0]
     assert isinstance(front, HttpServer)
 
