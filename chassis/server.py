@@ -58,9 +58,9 @@ class CountingPool(ThreadPoolExecutor):
 class Admission(grpc.ServerInterceptor):
     """The one interceptor: it runs on the single serving thread, so it only counts and chooses a handler."""
 
-    def __init__(self, pool: CountingPool, threads: int, parts: Parts) -> None:
+    def __init__(self, pool: CountingPool, limit: int, parts: Parts) -> None:
         self.pool = pool
-        self.limit = threads + WAITING
+        self.limit = limit
         self.parts = parts
         self.refusals = ThreadPoolExecutor(2, thread_name_prefix="refusals")
 
@@ -101,11 +101,12 @@ class Server:
         self.parts = parts
         self.threads = threads
         self.pool = CountingPool(threads, "calls")
+        # The threads in which calls wait for each service that runs elsewhere.
         self.relays: dict[str, CountingPool] = {}
         self.health = health.HealthServicer(experimental_non_blocking=True)
         self.grpc = grpc.server(
             self.pool,
-            interceptors=[Admission(self.pool, threads, parts)],
+            interceptors=[Admission(self.pool, threads + WAITING, parts)],
             options=[
                 # Above what is taken, so that a message that is too large gets our reason and not the library's.
                 ("grpc.max_receive_message_length", 2 * MAX_MESSAGE),

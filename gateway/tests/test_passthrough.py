@@ -6,8 +6,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Semaphore
 from typing import Any, cast
 
 import grpc
@@ -23,7 +24,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from gateway.tests.contracts import services
-from gateway.tests.door import ADMIN, SALE, Door, opened
+from gateway.tests.door import ADMIN, SALE, Door, bearer, opened
 from gateway.tests.stub import serve
 from services.customer.server import PROGRAM as CUSTOMER
 from services.tiering.server import PROGRAM as TIERING
@@ -156,29 +157,38 @@ def test_an_operation_goes_to_the_service_that_its_name_tells(start_service: Sta
 
 
 def test_a_stop_lets_calls_in_flight_finish(start_service: StartService) -> None:
-    """Health falls before anything is closed, and a call that is under way is answered."""
-    begun, go = Event(), Event()
+    """Health falls before anything else, and what is under way over gRPC and over HTTP is answered."""
+    begun, go = Semaphore(0), Event()
 
     def behave(_request: bytes, _context: grpc.ServicerContext) -> bytes:
-        begun.set()
+        begun.release()
         assert go.wait(20)
-        return b"done"
+        return b""
 
     clock = Clock()
     customer = start_service(CUSTOMER, clock).address
-    with serve() as stub, opened(start_service, clock, customer, ticketing_address=stub.address) as door:
+    with (
+        serve() as stub,
+        opened(start_service, clock, customer, ticketing_address=stub.address) as door,
+        ThreadPoolExecutor() as callers,
+    ):
         stub.behave = behave
-        states = (answer.status for answer in health(door.gateway.channel).Watch(health_pb2.HealthCheckRequest()))
+        watch = health(door.gateway.channel).Watch(health_pb2.HealthCheckRequest())
+        states = (answer.status for answer in watch)
         assert next(states) == health_pb2.HealthCheckResponse.SERVING
-        call = method(door.gateway.channel, TICKET).future(b"", metadata=headers(ADMIN), timeout=30)
-        assert begun.wait(10)
-        stopping = Thread(target=door.gateway.service.stop)
-        stopping.start()
+        over_grpc = method(door.gateway.channel, TICKET).future(b"", metadata=headers(ADMIN), timeout=30)
+        over_http = callers.submit(door.http.get, "/v1/tickets/t1", headers=bearer(ADMIN))
+        assert begun.acquire(timeout=10)
+        assert begun.acquire(timeout=10)
+        stopping = callers.submit(door.gateway.service.stop)
         assert next(states) == health_pb2.HealthCheckResponse.NOT_SERVING
-        assert not call.done()
+        watch.cancel()
+        assert not stopping.done()
+        assert not over_http.done()
         go.set()
-        assert call.result() == b"done"
-        stopping.join(20)
+        assert over_grpc.result() == b""
+        assert over_http.result().status_code == 200
+        stopping.result(20)
 
 
 def listed() -> set[str]:
@@ -212,13 +222,12 @@ def test_buf_curl_needs_no_proto_files(door: Door) -> None:
     """Who has no copy of the contracts lists the methods and calls one with a common tool."""
 
     def curl(*arguments: str) -> str:
-        command = [BUF, "curl", "--http2-prior-knowledge", *arguments]
+        command = [BUF, "curl", "--protocol", "grpc", "--http2-prior-knowledge", *arguments]
         return subprocess.run(command, check=True, capture_output=True, encoding="utf-8", timeout=60).stdout
 
     url = f"http://{door.gateway.address}"
     assert "shuke.customer.v1.PurchaseService/RecordPurchase" in curl("--list-methods", url)
     path = "shuke.customer.v1.DirectoryService/CreateStore"
     told = json.dumps({"storeId": "LEEDS", "store": STORE})
-    bearer = f"authorization: Bearer {ADMIN}"
-    answer = curl("--protocol", "grpc", "--header", bearer, "--data", told, f"{url}/{path}")
+    answer = curl("--header", f"authorization: Bearer {ADMIN}", "--data", told, f"{url}/{path}")
     assert '"displayName": "Leeds"' in answer
