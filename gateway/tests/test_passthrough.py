@@ -226,8 +226,8 @@ def test_buf_curl_needs_no_proto_files(door: Door) -> None:
         return subprocess.run(command, check=True, capture_output=True, encoding="utf-8", timeout=60).stdout
 
     url = f"http://{door.gateway.address}"
-    assert "shuke.customer.v1.PurchaseService/RecordPurchase" in curl("--list-methods", url)
+    assert "shuke.customer.v1.PurchaseService/RecordPurchase" in curl(url, "--list-methods")
     path = "shuke.customer.v1.DirectoryService/CreateStore"
     told = json.dumps({"storeId": "LEEDS", "store": STORE})
-    answer = curl("--header", f"authorization: Bearer {ADMIN}", "--data", told, f"{url}/{path}")
+    answer = curl("-H", f"authorization: Bearer {ADMIN}", f"{url}/{path}", "-d", told)
     assert '"displayName": "Leeds"' in answer
