@@ -24,6 +24,7 @@ from gateway.http import build_app
 from gateway.keyring import FRESH_SECONDS, OWN_API, Keyring
 from gateway.labels.convert import labels_of
 from gateway.labels.rpc import LabelService
+from gateway.passthrough import PassThrough
 from gateway.routes import RouteTable
 from gateway.tables import CHAIN, LOG, METADATA, REQUESTS
 from gateway.tills.rpc import TillService
@@ -60,6 +61,7 @@ REASONS = (
     *(suite_errors_pb2, errors_pb2),
     *(customer_errors_pb2, tiering_errors_pb2, ticketing_errors_pb2, notify_errors_pb2),
 )
+SERVICES = tuple(service for file in CONTRACTS for service in file.DESCRIPTOR.services_by_name.values())
 TOKEN_BYTES = 32
 
 
@@ -68,15 +70,24 @@ def new_token() -> str:
     return PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
 
 
+def addresses(config: GatewaySettings) -> dict[str, str]:
+    """Answer where each service behind the gateway is, by its API."""
+    return {
+        "customer": config.customer_address,
+        "tiering": config.tiering_address,
+        "ticketing": config.ticketing_address,
+        "notify": config.notify_address,
+    }
+
+
 class HttpServer:
     """Serves HTTP on an event loop in a thread of its own, so that the process runs like every other service's."""
 
-    def __init__(self, base: Foundation, config: GatewaySettings, keyring: Keyring) -> None:
+    def __init__(self, base: Foundation, config: GatewaySettings, table: RouteTable, keyring: Keyring) -> None:
         self.base = base
         self.config = config
         self.keyring = keyring
-        services = [service for file in CONTRACTS for service in file.DESCRIPTOR.services_by_name.values()]
-        self.table = RouteTable.of(services)
+        self.table = table
         self.port = 0
         self._server: uvicorn.Server | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="http")
@@ -99,14 +110,8 @@ class HttpServer:
         self._thread.join()
 
     async def _serve(self) -> None:
-        addresses = {
-            "customer": self.config.customer_address,
-            "tiering": self.config.tiering_address,
-            "ticketing": self.config.ticketing_address,
-            "notify": self.config.notify_address,
-            OWN_API: f"{self.config.host}:{self.base.server.port}",
-        }
-        upstream = Upstream(addresses, self.keyring.token_for)
+        own = f"{self.config.host}:{self.base.server.port}"
+        upstream = Upstream({**addresses(self.config), OWN_API: own}, self.keyring.token_for)
         app = build_app(
             self.table,
             upstream,
@@ -141,7 +146,9 @@ def build(config: GatewaySettings, suite: Suite, chain: Chain, clock: Clock) -> 
     offer = Offer(config.customer_address, config.tiering_address)
     tills = TillService(base.database, keyring, offer, chain, clock)
     base.server.add(tills_pb2.DESCRIPTOR.services_by_name["TillService"], tills)
-    return Service(base, (), fronts=(HttpServer(base, config, keyring),))
+    table = RouteTable.of(SERVICES)
+    PassThrough(addresses(config), keyring.token).join(base.server, SERVICES, table)
+    return Service(base, (), fronts=(HttpServer(base, config, table, keyring),))
 
 
 PROGRAM = Program(OWN_API, GatewaySettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)
