@@ -14,8 +14,8 @@ from chassis.client import Credentials, Headers, open_channel
 from chassis.clock import Clock
 from chassis.errors import Unavailable
 from chassis.paging import LARGEST_SIZE
+from chassis.status import reason_of
 from gateway.staff.domain import Member
-from gateway.transcode import reason_of
 from gateway.upstream import status_in
 from shuke.customer.v1 import consents_pb2, consents_pb2_grpc, directory_pb2_grpc
 from shuke.customer.v1 import directory_pb2 as pb

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 from google.protobuf.message import DecodeError, Message
+from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2
 from grpc_status import rpc_status
 
