@@ -10,12 +10,28 @@ from chassis import wire
 from chassis.errors import Problems
 from chassis.money import Currency
 from services.customer.ledger.domain import Anomaly, Record
-from services.customer.store_days.domain import Close, Figures, Item, Key, Side, StoreDay, Sums
+from services.customer.store_days.domain import Close, Closing, Figures, Item, Key, Side, StoreDay, Sums
 from shuke.customer.v1 import purchases_pb2 as pb
 
 
-def journal_from_proto(problems: Problems, request: pb.ReconcileStoreDayRequest, currency: Currency) -> Side:
-    """Read a store's journal, receipt by receipt or added up per terminal; note all that is wrong with it."""
+def closing_from_proto(
+    request: pb.ReconcileStoreDayRequest, closed_by: str, api_key: str, currency: Currency
+) -> Closing:
+    """Read a store's day as its journal has it, and who closes it; raise `Invalid` with all that is wrong."""
+    problems = Problems()
+    closing = Closing(
+        store=request.store,
+        business_date=wire.read_date(problems, "business_date", request.business_date),
+        journal=_journal(problems, request, currency),
+        receipts=bool(request.receipts),
+        closed_by=closed_by,
+        api_key=api_key,
+    )
+    problems.refuse()
+    return closing
+
+
+def _journal(problems: Problems, request: pb.ReconcileStoreDayRequest, currency: Currency) -> Side:
     side: dict[Key, Figures] = {}
     for index, receipt in enumerate(request.receipts):
         path = f"receipts[{index}]"
@@ -43,7 +59,7 @@ def _amount(problems: Problems, field: str, money: Money, currency: Currency) ->
     return amount
 
 
-def compared_to_proto(
+def reconciled_to_proto(
     close: Close, items: Iterable[Item], anomalies: Mapping[Anomaly, int], currency: Currency
 ) -> pb.ReconcileStoreDayResponse:
     """Write how journal and ledger compare."""

@@ -6,7 +6,7 @@ Totals are minor units of the chain's currency, those of refunds positive too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -134,6 +134,36 @@ class Close:
     closed_by: str
     api_key: str
     close_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A store's day as its journal has it, by receipts or by terminals, and who wants to close it."""
+
+    store: str
+    business_date: date
+    journal: Side
+    receipts: bool
+    closed_by: str
+    api_key: str
+
+
+def reconcile(closing: Closing, held: Sequence[Held], last: Close | None, now: int) -> tuple[Close, tuple[Item, ...]]:
+    """Close a day once more after its last close: balanced if nothing differs."""
+    side = side_of(held, receipts=closing.receipts)
+    items = compare(closing.journal, side)
+    close = Close(
+        store=closing.store,
+        business_date=closing.business_date,
+        attempt=last.attempt + 1 if last else 1,
+        balanced=all(item.verdict is Verdict.EQUAL for item in items),
+        journal=sum_up(closing.journal),
+        held=sum_up(side),
+        closed_by=closing.closed_by,
+        api_key=closing.api_key,
+        close_time=now,
+    )
+    return close, items
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from chassis import wire
 from chassis.calendar import day_of
 from chassis.call import Call
 from chassis.calls import Calls
 from chassis.database import Database, Tx
-from chassis.errors import Problems
 from chassis.ids import NewId
 from chassis.paging import Pager, page_size
 from chassis.settings import Chain
 from services.customer.ledger.convert import window_from_proto
 from services.customer.store_days import convert, repository
-from services.customer.store_days.domain import (
-    Close,
-    StoreDay,
-    Sums,
-    Verdict,
-    compare,
-    days_back,
-    odd,
-    require_begun,
-    side_of,
-    sum_up,
-)
+from services.customer.store_days.domain import StoreDay, Sums, days_back, odd, reconcile, require_begun
 from shuke.customer.v1 import purchases_pb2 as pb
 
 
@@ -42,31 +29,17 @@ class StoreDays:
 
     def ReconcileStoreDay(self, request: pb.ReconcileStoreDayRequest, call: Call) -> pb.ReconcileStoreDayResponse:
         """Hold a store's journal against the ledger, and keep the outcome."""
-        problems = Problems()
-        day = wire.read_date(problems, "business_date", request.business_date)
-        journal = convert.journal_from_proto(problems, request, self.money)
-        problems.refuse()
+        closed_by = call.principal.operator or call.principal.staff
+        closing = convert.closing_from_proto(request, closed_by, call.principal.name, self.money)
+        store, day = closing.store, closing.business_date
         require_begun(day, self._today())
-        store, principal = request.store, call.principal
 
         def work(tx: Tx, now: int, _new_id: NewId) -> pb.ReconcileStoreDayResponse:
-            before = repository.last_closes(tx, store, day, day).get(day)
+            last = repository.last_closes(tx, store, day, day).get(day)
             held = repository.held(tx, store, day)
-            side = side_of(held, receipts=bool(request.receipts))
-            items = compare(journal, side)
-            close = Close(
-                store=store,
-                business_date=day,
-                attempt=before.attempt + 1 if before else 1,
-                balanced=all(item.verdict is Verdict.EQUAL for item in items),
-                journal=sum_up(journal),
-                held=sum_up(side),
-                closed_by=principal.operator or principal.staff,
-                api_key=principal.name,
-                close_time=now,
-            )
+            close, items = reconcile(closing, held, last, now)
             repository.add(tx, close)
-            return convert.compared_to_proto(close, items, odd(held), self.money)
+            return convert.reconciled_to_proto(close, items, odd(held), self.money)
 
         return self.calls.once(call, request, pb.ReconcileStoreDayResponse, work)
 
