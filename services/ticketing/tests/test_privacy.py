@@ -179,6 +179,7 @@ def test_no_word_stands_in_a_file_or_a_log(witness: Witness, capfd: pytest.Captu
 
 
 @pytest.mark.requirement("G-21")
+@pytest.mark.parametrize("engine", ["sqlite"])
 def test_whoever_reads_words_is_recorded(witness: Witness) -> None:
     """Each answer that holds a ticket or its timeline is recorded under the customer: who read it, by which method."""
     plant(witness)
