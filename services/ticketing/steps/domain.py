@@ -106,7 +106,7 @@ def meet(case: Case, kinds: Iterable[Kind], now: int, cause: Verb, actor: Actor)
     """Stop clocks of some kinds, because what they ask for has been done."""
     for kind in kinds:
         clock = case.clock(kind)
-        if clock and clock.state in (clocks.State.RUNNING, clocks.State.PAUSED):
+        if clock:
             case = counted(case, clocks.meet(clock, time=now, now=now, cause=cause, actor=actor.staff))
     return case
 
@@ -114,8 +114,7 @@ def meet(case: Case, kinds: Iterable[Kind], now: int, cause: Verb, actor: Actor)
 def drop(case: Case, dropped: Sequence[Clock], now: int, cause: str, actor: Actor) -> Case:
     """Stop clocks that do not apply any more."""
     for clock in dropped:
-        if clock.state in (clocks.State.RUNNING, clocks.State.PAUSED):
-            case = counted(case, clocks.drop(clock, now=now, cause=cause, actor=actor.staff))
+        case = counted(case, clocks.drop(clock, now=now, cause=cause, actor=actor.staff))
     return case
 
 

@@ -53,7 +53,7 @@ ALICE, MARY, EVA, GONE = "A01", "M01", "E01", "G01"
 # What all may who work on tickets; a manager may manage besides.
 WORK = (
     *(f"ticketing.tickets.{verb}" for verb in ("open", "get", "list", "update", "handle")),
-    *(f"ticketing.{noun}.*" for noun in ("complaints", "clocks", "reports", "follow_ups")),
+    *(f"ticketing.{noun}.*" for noun in ("complaints", "clocks", "reports", "follow_ups", "improvements")),
 )
 CALLER = ("staff", "stores", "operator", "permissions", "language")
 

@@ -8,7 +8,10 @@ from services.ticketing.tests.clerk import EVA, HOUR, MARY, Clerk, clock_of
 from shuke.ticketing.v1 import clocks_pb2 as pb
 from shuke.ticketing.v1 import events_pb2
 from shuke.ticketing.v1.ticket_pb2 import Clock, Commitment, Ticket
+from shuke.ticketing.v1.tickets_pb2 import CloseTicketRequest
 from tests.running import Refusal
+
+CANCELLED = CloseTicketRequest.CANCELLED
 
 
 def repair(clerk: Clerk) -> Ticket:
@@ -145,3 +148,27 @@ def test_the_ticket_must_be_there(clerk: Clerk) -> None:
     with pytest.raises(Refusal) as unexplained:
         clerk.call("clocks", "ExplainSla", pb.ExplainSlaRequest(name=name))
     assert unexplained.value.reason == "TICKET_NOT_FOUND"
+
+
+@pytest.mark.requirement("X-14", "K-13")
+def test_a_limit_that_applies_again_counts_on(clerk: Clerk) -> None:
+    """Taken for a complaint for a while, a fault report keeps what its clock had counted, and not the time between."""
+    ticket = repair(clerk)
+    clerk.later(HOUR)
+    complaint = clerk.act("tickets", "ClassifyTicket", ticket, type=Ticket.COMPLAINT)
+    assert clock_of(complaint, Clock.CONFIRM).state == Clock.DROPPED
+    clerk.later(5 * HOUR)
+    again = clock_of(clerk.act("tickets", "ClassifyTicket", ticket, type=Ticket.REPAIR), Clock.CONFIRM)
+    assert (again.state, again.counted.seconds, again.due_time) == (Clock.RUNNING, 3600, clerk.at(HOUR))
+
+
+@pytest.mark.requirement("X-14")
+def test_the_clock_of_a_reopened_ticket_counts_on(clerk: Clerk) -> None:
+    """A ticket that was cancelled by mistake has as much time left as when it was."""
+    ticket = repair(clerk)
+    clerk.later(4 * HOUR)
+    cancelled = clerk.act("tickets", "CloseTicket", ticket, ending=CANCELLED, reason="Mistaken")
+    assert clock_of(cancelled, Clock.RESOLVE).state == Clock.DROPPED
+    clerk.later(30 * HOUR)
+    reopened = clerk.act("tickets", "ReopenTicket", ticket, reason="Was none")
+    assert clock_of(reopened, Clock.RESOLVE).due_time == clerk.at(20 * HOUR)

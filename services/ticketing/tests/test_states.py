@@ -27,15 +27,18 @@ from services.ticketing.states.domain import (
 )
 from services.ticketing.steps.domain import fire, ranked, step
 from services.ticketing.tests.clerk import HOUR, MARY
+from services.ticketing.tests.drawing import drawn, shown
 from services.ticketing.tests.walks import DESK, ENGINEER, MANAGER, RULES, START, VERBS, opened
+from services.ticketing.tickets import domain as tickets
 
 TYPES = ("INQUIRY", "COMPLAINT", "REPAIR", "DISPUTE", "SUGGESTION")
 ROWS = {row.verb: row for row in TABLE}
 
 
 def test_the_table_holds_every_verb_of_people_once() -> None:
-    """Every verb but registering, what clocks do and what follow-ups enter has one row, and the walks know each."""
+    """Every verb but registering, what clocks do and what comes after the end has one row, and the walks know each."""
     others = {Verb.OPEN, Verb.CLOCK_AT_RISK, Verb.CLOCK_BREACHED, Verb.COMPLETE_FOLLOW_UP}
+    others |= {Verb.ADD_IMPROVEMENT, Verb.END_IMPROVEMENT}
     assert [row.verb for row in TABLE] == list(dict.fromkeys(row.verb for row in TABLE))
     assert set(Verb) - others == set(ROWS) == set(VERBS)
 
@@ -151,3 +154,18 @@ def test_an_emergency_goes_to_the_manager_and_is_breached_at_once() -> None:
     case = opened("COMPLAINT", "EMERGENCY")
     assert (case.ticket.queue, case.ticket.assignee) == ("managers", MARY)
     assert [signal.told for signal in case.signals] == ["TicketOpened", "ClockBreached"]
+
+
+def test_a_limit_for_what_is_done_never_starts() -> None:
+    """A customer who knows already that the matter is handled is not waited for, whatever it turns out to be."""
+    case = opened("INQUIRY")
+    case = VERBS[Verb.ACKNOWLEDGE](case, DESK, START)
+    later = START + 5 * HOUR
+    case = tickets.classify(case, {"type": "COMPLAINT"}, RULES, (), DESK, later)
+    assert {clock.kind for clock in case.clocks} == {Kind.RESPOND, Kind.RESOLVE}
+    assert not any(clock.breach_time for clock in case.clocks)
+
+
+def test_the_readme_shows_the_table() -> None:
+    """What the README shows is drawn from the table."""
+    assert shown() == drawn()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -143,13 +144,14 @@ def test_updates(clerk: Clerk) -> None:
     changed = update("subject", "product", subject="Jug", product=Ticket.Product(model="J1"))
     assert (changed.subject, changed.product.model) == ("Jug", "J1")
     assert update("product").HasField("product") is False
-    for call, wrong in (
+    calls: tuple[tuple[Callable[[], Ticket], dict[str, str]], ...] = (
         (lambda: update(subject="x"), {"update_mask": "UPDATE_PATH_WRONG"}),
         (lambda: update("owner"), {"update_mask": "UPDATE_PATH_WRONG"}),
         (lambda: update("subject"), {"ticket.subject": "TEXT_MISSING"}),
         (lambda: update("store", store="PARIS"), {"ticket.store": "STORE_UNKNOWN"}),
         (lambda: update("description", description="x" * 1_000_000), {"ticket.description": "STRING_MAX_LEN"}),
-    ):
+    )
+    for call, wrong in calls:
         with pytest.raises(Refusal) as refused:
             call()
         assert refused.value.fields == wrong
@@ -177,3 +179,14 @@ def test_a_repeated_call_acts_once(clerk: Clerk) -> None:
     with pytest.raises(Refusal) as refused:
         clerk.act("tickets", "AddNote", ticket, text="Ah.", request_id="note-1")
     assert refused.value.reason == "REQUEST_ID_REUSED"
+
+
+@pytest.mark.requirement("G-15")
+def test_who_names_no_staff_owns_no_ticket(clerk: Clerk) -> None:
+    """A key of another store that names no member of staff sees no ticket, least of all one that nobody works on."""
+    ticket = clerk.open(store=YORK)
+    clerk.act("tickets", "AssignTicket", ticket, assignee="")
+    with pytest.raises(Refusal) as refused:
+        clerk.get(ticket, stores=(LEEDS,), staff="")
+    assert refused.value.reason == "STORE_FOREIGN"
+    assert clerk.listed(queue="queues/complaints", stores=(LEEDS,), staff="") == []

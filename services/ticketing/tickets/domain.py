@@ -279,6 +279,9 @@ def _limited(case: Case, policy: SlaPolicy, policy_name: str, actor: Actor, now:
     case = drop(case, gone, now, cause, actor)
     for kind, limit in limits.items():
         clock, warning = case.clock(kind), warned(limit, policy)
+        if clock is None and kind is Kind.ACKNOWLEDGE and ticket.state is not State.NEW:
+            # The customer knows already.
+            continue
         if clock is None:
             started = clocks.start(
                 kind, 0, limit=limit, warning=warning, time=ticket.report_time, now=now, cause=cause, actor=actor.staff

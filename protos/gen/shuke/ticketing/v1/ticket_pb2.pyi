@@ -639,7 +639,7 @@ class Clock(_message.Message):
 
     @_builtins.property
     def counted(self) -> _duration_pb2.Duration:
-        """Counted until it was stopped or paused last; while it runs, the time since then comes on top."""
+        """Counted until it was stopped, paused or limited last; while it runs, the time since then comes on top."""
 
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
@@ -651,7 +651,7 @@ class Clock(_message.Message):
 
     @_builtins.property
     def at_risk_time(self) -> _timestamp_pb2.Timestamp:
-        """At-risk time: when the warning was given; unset for none."""
+        """At-risk time: from when it was at risk, and a warning given; unset while it was not."""
 
     @_builtins.property
     def breach_time(self) -> _timestamp_pb2.Timestamp:
