@@ -18,13 +18,16 @@ from chassis.settings import Chain, Suite
 from chassis.tokens import Signer
 from gateway.apikeys.domain import PREFIX
 from gateway.apikeys.rpc import ApiKeyService
-from gateway.clients import PERMISSIONS, StaffBook
+from gateway.clients import PERMISSIONS, Offer, StaffBook
 from gateway.config import GatewaySettings
 from gateway.http import build_app
 from gateway.keyring import FRESH_SECONDS, OWN_API, Keyring
+from gateway.labels.convert import labels_of
+from gateway.labels.rpc import LabelService
 from gateway.passthrough import PassThrough
 from gateway.routes import RouteTable
 from gateway.tables import CHAIN, LOG, METADATA, REQUESTS
+from gateway.tills.rpc import TillService
 from gateway.upstream import Upstream
 from shuke.customer.v1 import (
     consents_pb2,
@@ -34,20 +37,29 @@ from shuke.customer.v1 import (
     privacy_pb2,
     purchases_pb2,
 )
+from shuke.customer.v1 import errors_pb2 as customer_errors_pb2
 from shuke.customer.v1 import policies_pb2 as customer_policies_pb2
-from shuke.gateway.v1 import errors_pb2, gateway_pb2
+from shuke.gateway.v1 import errors_pb2, gateway_pb2, labels_pb2, tills_pb2
+from shuke.notify.v1 import errors_pb2 as notify_errors_pb2
 from shuke.notify.v1 import messages_pb2, templates_pb2
 from shuke.notify.v1 import policies_pb2 as notify_policies_pb2
+from shuke.options.v1 import errors_pb2 as suite_errors_pb2
 from shuke.ticketing.v1 import clocks_pb2, complaints_pb2, followups_pb2, tickets_pb2
+from shuke.ticketing.v1 import errors_pb2 as ticketing_errors_pb2
 from shuke.ticketing.v1 import policies_pb2 as ticketing_policies_pb2
 from shuke.tiering.v1 import benefits_pb2, policies_pb2, tiering_pb2
+from shuke.tiering.v1 import errors_pb2 as tiering_errors_pb2
 
 CONTRACTS = (
     *(customer_pb2, consents_pb2, customer_policies_pb2, directory_pb2, interactions_pb2, privacy_pb2, purchases_pb2),
     *(benefits_pb2, policies_pb2, tiering_pb2),
     *(clocks_pb2, complaints_pb2, followups_pb2, ticketing_policies_pb2, tickets_pb2),
     *(messages_pb2, templates_pb2, notify_policies_pb2),
-    *(gateway_pb2, operations_pb2),
+    *(gateway_pb2, labels_pb2, tills_pb2, operations_pb2),
+)
+REASONS = (
+    *(suite_errors_pb2, errors_pb2),
+    *(customer_errors_pb2, tiering_errors_pb2, ticketing_errors_pb2, notify_errors_pb2),
 )
 SERVICES = tuple(service for file in CONTRACTS for service in file.DESCRIPTOR.services_by_name.values())
 TOKEN_BYTES = 32
@@ -127,7 +139,13 @@ def build(config: GatewaySettings, suite: Suite, chain: Chain, clock: Clock) -> 
     # Callers of the gateway's own API show their key itself, for it is the gateway that knows the keys.
     base.authenticate_with(lambda call: keyring.principal(call.token, call.header("x-operator")))
     calls = Calls(base.database, REQUESTS, clock, base.new_id)
-    base.server.add(gateway_pb2.DESCRIPTOR.services_by_name["ApiKeyService"], ApiKeyService(calls, chain, new_token))
+    keys = ApiKeyService(calls, chain, base.pager, new_token)
+    base.server.add(gateway_pb2.DESCRIPTOR.services_by_name["ApiKeyService"], keys)
+    labels = labels_of(module.DESCRIPTOR for module in (*CONTRACTS, *REASONS))
+    base.server.add(labels_pb2.DESCRIPTOR.services_by_name["LabelService"], LabelService(labels, base.pager))
+    offer = Offer(config.customer_address, config.tiering_address)
+    tills = TillService(base.database, keyring, offer, chain, clock)
+    base.server.add(tills_pb2.DESCRIPTOR.services_by_name["TillService"], tills)
     table = RouteTable.of(SERVICES)
     PassThrough(addresses(config), keyring.token).join(base.server, SERVICES, table)
     return Service(base, (), fronts=(HttpServer(base, config, table, keyring),))

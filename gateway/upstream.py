@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 from google.protobuf.message import DecodeError, Message
+from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2
 from grpc_status import rpc_status
 
@@ -120,18 +121,23 @@ def operation_api(request: Message, apis: Container[str]) -> str:
     return named["api"]
 
 
+def status_in(failed: grpc.RpcError | grpc.Call) -> Status | None:
+    """Answer the status that a service sent; a foreign or broken one counts as none."""
+    try:
+        status: Status | None = rpc_status.from_call(failed)  # type: ignore[arg-type]  # it answers all that is asked
+    except (ValueError, DecodeError):
+        return None
+    return status
+
+
 def refusal_in(failed: grpc.aio.AioRpcError | grpc.Call, method: str, request_id: str) -> Refused:
     """Answer what a service refused with; where that is nothing of the contract, what comes closest.
 
     The library's own words are not told: they may name hosts and ports.
     """
-    try:
-        status = rpc_status.from_call(failed)  # type: ignore[arg-type]  # it answers all that is asked
-        if status is not None:
-            return Relayed(status)
-    except (ValueError, DecodeError):
-        # A foreign or broken status counts as none.
-        pass
+    status = status_in(failed)
+    if status is not None:
+        return Relayed(status)
     code = failed.code()
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return Unavailable()
