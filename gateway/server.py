@@ -22,6 +22,7 @@ from gateway.clients import PERMISSIONS, StaffBook
 from gateway.config import GatewaySettings
 from gateway.http import build_app
 from gateway.keyring import FRESH_SECONDS, OWN_API, Keyring
+from gateway.openapi.pages import pages
 from gateway.routes import RouteTable
 from gateway.tables import CHAIN, LOG, METADATA, REQUESTS
 from gateway.upstream import Upstream
@@ -65,6 +66,7 @@ class HttpServer:
         self.keyring = keyring
         services = [service for file in CONTRACTS for service in file.DESCRIPTOR.services_by_name.values()]
         self.table = RouteTable.of(services)
+        self.pages = pages(self.table.routes)
         self.port = 0
         self._server: uvicorn.Server | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="http")
@@ -102,6 +104,7 @@ class HttpServer:
             ready=upstream.ready,
             texts=self.base.texts,
             clock=self.base.clock,
+            pages=self.pages,
         )
         grace = int(self.config.drain_seconds)
         settings = uvicorn.Config(
