@@ -99,6 +99,22 @@ def test_a_path_of_the_document_leads_to_its_route(table: RouteTable) -> None:
         path = re.sub(r"\{\w+\}", "a", path_of(route))
         assert table.find(route.verb, path).route is route
     assert path_of(route_of(table, "shuke.ticketing.v1.TicketService.SolveTicket")) == "/v1/tickets/{ticket}:solve"
+    update = route_of(table, "shuke.tiering.v1.PolicyService.UpdateDraft")
+    assert path_of(update) == "/v1/tiering/policies/{policy}/versions/{version}"
+
+
+def test_a_body_leaves_to_the_path_what_stands_there(api: dict[str, Any], table: RouteTable) -> None:
+    """A body need not repeat the name that the path gives, and is the one field where the contract says so."""
+    void = operation_of(api, route_of(table, "shuke.customer.v1.PurchaseService.VoidPurchase"))
+    assert void["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/shuke.customer.v1.VoidPurchaseRequest.Body"
+    }
+    body = api["components"]["schemas"]["shuke.customer.v1.VoidPurchaseRequest.Body"]
+    assert "name" not in (*body["properties"], *body["required"])
+    change = operation_of(api, route_of(table, "shuke.customer.v1.CustomerService.UpdateCustomer"))
+    whole = change["requestBody"]["content"]["application/json"]["schema"]
+    assert whole["$ref"] == "#/components/schemas/shuke.customer.v1.Customer"
+    assert "updateMask" in {one.get("name") for one in change["parameters"]}
 
 
 def test_parameters_of_a_path_have_their_part_of_the_pattern(api: dict[str, Any]) -> None:
@@ -117,7 +133,7 @@ def text_for(api: dict[str, Any], schema: dict[str, Any]) -> str:
     if "items" in schema:
         return text_for(api, schema["items"])
     by_form = {"date-time": "2026-03-01T10:00:00Z", "int32": "1", "boolean": "true"}
-    return by_form.get(schema.get("format", schema["type"]), schema.get("enum", [""])[0])
+    return str(by_form.get(schema.get("format", schema["type"]), schema.get("enum", [""])[0]))
 
 
 def test_every_parameter_of_a_query_is_read(api: dict[str, Any], table: RouteTable) -> None:
