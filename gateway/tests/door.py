@@ -79,9 +79,12 @@ class Door:
 
 
 @contextmanager
-def opened(start_service: StartService, clock: Clock, customer_address: str) -> Iterator[Door]:
-    """Open the front door before a customer service, with the starting roles and the first administrator's key."""
-    gateway = start_service(PROGRAM, clock, http_port="0", customer_address=customer_address)
+def opened(start_service: StartService, clock: Clock, customer_address: str, **others: str) -> Iterator[Door]:
+    """Open the front door before a customer service, with the starting roles and the first administrator's key.
+
+    `others` are the addresses of further services.
+    """
+    gateway = start_service(PROGRAM, clock, http_port="0", customer_address=customer_address, **others)
     front = gateway.service.fronts[0]
     assert isinstance(front, HttpServer)
 
