@@ -24,6 +24,8 @@ from buf.validate import validate_pb2
 DEEPEST = 8
 ABSENT = "00000000-0000-7000-8000-000000000000"
 YEAR_1, LAST_OF_9999, FAR = -62_135_596_800, 253_402_300_799, 2**63 - 1
+# What belongs to one call or one version; a full request with made-up ones would get no further.
+OPAQUE = {"page_token", "etag", "request_id"}
 # Texts for patterns, tried in this order.
 TEXTS = ("1", "A", "a", "LEEDS", "300000-1234", "a:A", "TERM_1", "*", "")
 NASTY = ("", "\x00\x01\x1b[2J\r\n", "🫖" * 40, "'; DROP TABLE x; --", "{name} %s {0}", "\u202e\ufeff熟客")
@@ -73,9 +75,13 @@ NUMBERS: Mapping[int, Sequence[float]] = {
 
 @dataclass(frozen=True)
 class Maker:
-    """Makes requests; `names` are records that there are, by which a request reaches beyond the search for them."""
+    """Makes requests that reach beyond the search for records.
 
-    names: tuple[str, ...] = ()
+    `names` are records that there are; `texts` are good texts of fields whose rules do not tell, by the fields' names.
+    """
+
+    names: tuple[str, ...]
+    texts: Mapping[str, str]
 
     def good(self, descriptor: Descriptor, *, full: bool = False, depth: int = 0) -> Message:
         """Make a message that keeps the rules: what it must hold, or all that it may."""
@@ -83,7 +89,7 @@ class Maker:
         taken = set()
         for field in descriptor.fields:
             choice = choice_of(field)
-            wanted = needed(field) or (full and sent(field))
+            wanted = needed(field) or (full and sent(field) and field.name not in OPAQUE)
             if not wanted or depth >= DEEPEST or (choice is not None and choice.full_name in taken):
                 continue
             if choice is not None:
@@ -113,11 +119,13 @@ class Maker:
             allowed = list(getattr(rule.enum, "in")) or [value.number for value in field.enum_type.values]
             return next((number for number in allowed if number), 0)
         if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
-            return b"1" if field.type == FieldDescriptor.TYPE_BYTES else self.text(rule.string)
+            return b"1" if field.type == FieldDescriptor.TYPE_BYTES else self.text(field, rule.string)
         return max(1, rule.int32.gte) if field.cpp_type == FieldDescriptor.CPPTYPE_INT32 else 1
 
-    def text(self, rule: validate_pb2.StringRules) -> str:
+    def text(self, field: FieldDescriptor, rule: validate_pb2.StringRules) -> str:
         """Find a text by its rules: the name of a record that there is before anything else."""
+        if field.full_name in self.texts:
+            return self.texts[field.full_name]
         allowed = list(getattr(rule, "in"))
         if allowed:
             return str(allowed[0])
@@ -177,7 +185,7 @@ class Maker:
         elif field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
             rule = (rules(field).repeated.items if field.is_repeated else rules(field)).string
             yield from (*NASTY, "熟" * (rule.max_len or 64), "x" * min((rule.max_len or 1000) + 1, LONGEST_TRIED))
-            if ABSENT not in (good := self.text(rule)) and "/" in good:
+            if ABSENT not in (good := self.text(field, rule)) and "/" in good:
                 yield re.sub(r"[0-9a-f-]{36}", ABSENT, good)
         else:
             yield from NUMBERS[field.cpp_type]
