@@ -17,7 +17,8 @@ from chassis.errors import Invalid
 from chassis.errors import Violation as Wrong
 
 _VALIDATOR = Validator()
-FIRST_SECOND, END_SECOND = (to_micros(datetime(year, 1, 1, tzinfo=UTC)) // SECOND for year in (FIRST_YEAR, LAST_YEAR + 1))
+FIRST_SECOND = to_micros(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)) // SECOND
+END_SECOND = to_micros(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)) // SECOND
 NANOS = 1_000_000_000
 
 
@@ -43,7 +44,7 @@ def _wrong(violation: Violation, at: str) -> Wrong:
     if isinstance(value, (int, str)) and not isinstance(value, bool):
         metadata["value"] = str(value)
     elif rule == "string.in":
-        metadata["value"] = ", ".join(value)
+        metadata["value"] = ", ".join(filter(None, value))  # the empty text stands for a field that is left out
     return Wrong(path, rule.upper().replace(".", "_"), metadata)
 
 
