@@ -12,7 +12,7 @@ import grpc
 from chassis.calendar import SECOND
 from chassis.errors import Unavailable
 from chassis.principals import Principal
-from chassis.server import MAX_MESSAGE
+from chassis.steps import MAX_MESSAGE
 from chassis.tokens import Signer
 from shuke.event.v1 import event_pb2, event_pb2_grpc
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
 
 # How many wrong fields the sentence about a request names.
 MOST_FIELDS = 5
@@ -36,7 +35,7 @@ class Code(Enum):
 class Refused(Exception):
     """A call that is refused: a code, a reason of the contract, and every variable part of the message as metadata."""
 
-    code: ClassVar[Code]
+    code: Code
     reason: str
 
     def __init__(self, **metadata: str) -> None:
@@ -154,6 +153,16 @@ class Overloaded(Refused):
 
     code = Code.RESOURCE_EXHAUSTED
     reason = "OVERLOADED"
+
+
+class BodyTooLarge(Refused):
+    """The body is larger than is taken at once."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "BODY_TOO_LARGE"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit_mib=str(limit // 2**20))
 
 
 class DeadlinePassed(Refused):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
@@ -13,9 +13,9 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from chassis.call import UNKNOWN, Call, Method
+from chassis.call import UNKNOWN, Call, Inner, Method
 from chassis.errors import MethodUnknown, Overloaded, Refused
-from chassis.steps import Parts, compose
+from chassis.steps import MAX_MESSAGE, Parts, compose
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,10 +23,11 @@ R = TypeVar("R")
 if TYPE_CHECKING:
     Served = grpc.RpcMethodHandler[bytes, bytes]
 
-MAX_MESSAGE = 16 * 1024 * 1024
 THREADS = 16
 # Calls that may wait for a thread, beyond which a call is refused at once.
 WAITING = 256
+# grpcio runs a behaviour that names a pool there, and not among the others.
+POOL = "experimental_thread_pool"
 
 
 class HandlerMissingError(Exception):
@@ -69,9 +70,13 @@ class Admission(grpc.ServerInterceptor):
         details: grpc.HandlerCallDetails,
     ) -> Served:
         """Take the call on, or answer at once that there are too many, or that there is no such method."""
-        if self.pool.pending >= self.limit:
+        handler = continuation(details)
+        if handler is None:
+            return self._refusing(details.method, MethodUnknown(method=details.method))
+        pool: CountingPool = getattr(handler.unary_unary, POOL, self.pool)
+        if pool.pending >= self.limit:
             return self._refusing(details.method, Overloaded())
-        return continuation(details) or self._refusing(details.method, MethodUnknown(method=details.method))
+        return handler
 
     def _refusing(self, path: str, error: Refused) -> Served:
         def refuse(_request: bytes, _call: Call) -> NoReturn:
@@ -84,8 +89,8 @@ class Admission(grpc.ServerInterceptor):
             refusal: bytes = answer(request, Call(rpc, method, self.parts.texts))
             return refusal
 
-        # grpcio runs a behaviour that names a pool there; refusals must not wait behind the work that caused them.
-        run.experimental_thread_pool = self.refusals  # type: ignore[attr-defined]
+        # Refusals must not wait behind the work that caused them.
+        setattr(run, POOL, self.refusals)
         return grpc.unary_unary_rpc_method_handler(run)
 
 
@@ -94,13 +99,17 @@ class Server:
 
     def __init__(self, parts: Parts, *, threads: int = THREADS) -> None:
         self.parts = parts
+        self.threads = threads
         self.pool = CountingPool(threads, "calls")
+        # The threads in which calls wait for each service that runs elsewhere.
+        self.relays: dict[str, CountingPool] = {}
         self.health = health.HealthServicer(experimental_non_blocking=True)
         self.grpc = grpc.server(
             self.pool,
             interceptors=[Admission(self.pool, threads + WAITING, parts)],
             options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE),
+                # Above what is taken, so that a message that is too large gets our reason and not the library's.
+                ("grpc.max_receive_message_length", 2 * MAX_MESSAGE),
                 ("grpc.max_send_message_length", MAX_MESSAGE),
                 # A taken port must fail the start; shared ports would take calls into another suite's database.
                 ("grpc.so_reuseport", 0),
@@ -117,21 +126,40 @@ class Server:
             if handler is None:
                 raise HandlerMissingError(f"{service.full_name} has no handler for {descriptor.name}")
             method = Method.of(descriptor)
-            run = compose(method, handler, self.parts)
-            handlers[descriptor.name] = grpc.unary_unary_rpc_method_handler(self._behaviour(method, run))
+            run = self._behaviour(method, compose(method, handler, self.parts))
+            handlers[descriptor.name] = grpc.unary_unary_rpc_method_handler(run)
         self.grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
         self.names.append(service.full_name)
 
-    def _behaviour(
-        self, method: Method, run: Callable[[bytes, Call], bytes]
-    ) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+    def relay(self, service: ServiceDescriptor, relays: Mapping[str, Inner]) -> None:
+        """Serve methods of a service that runs elsewhere, by their names: a relay takes and gives bytes.
+
+        It runs behind the steps up to size, so it knows its caller, and the service itself must see to the rest. Each
+        service has threads of its own: one that hangs holds up no other.
+        """
+        pool = self.relays[service.full_name] = CountingPool(self.threads, service.name)
+        handlers: dict[str, Served] = {}
+        for name, relay in relays.items():
+            method = Method.of(service.methods_by_name[name])
+            run = self._behaviour(method, compose(method, relay, self.parts, through="size"))
+            setattr(run, POOL, pool)
+            handlers[name] = grpc.unary_unary_rpc_method_handler(run)
+        self.grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+
+    def _behaviour(self, method: Method, run: Inner) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         texts = self.parts.texts
-        return lambda request, rpc: run(request, Call(rpc, method, texts))
+
+        def behave(request: bytes, rpc: grpc.ServicerContext) -> bytes:
+            answer: bytes = run(request, Call(rpc, method, texts))
+            return answer
+
+        return behave
 
     def start(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
         """Listen; answer the port, and raise when it is taken."""
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.grpc)
-        reflection.enable_server_reflection((*self.names, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
+        listed = (*self.names, *self.relays, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(listed, self.grpc)
         if credentials is None:
             self.port = self.grpc.add_insecure_port(address)
         else:
@@ -150,4 +178,5 @@ class Server:
         """Take no new calls, let those in flight finish, then stop."""
         self.serving(ready=False)
         self.grpc.stop(grace).wait()
-        self.pool.shutdown(cancel_futures=True)
+        for pool in (self.pool, *self.relays.values()):
+            pool.shutdown(cancel_futures=True)

@@ -120,6 +120,7 @@ class Service:
 
     def stop(self) -> None:
         """Take no new calls, finish those in flight, end background work at a safe point, close the database."""
+        self.foundation.server.serving(ready=False)
         for front in self.fronts:
             front.stop()
         self.foundation.server.drain(self.foundation.config.drain_seconds)

@@ -15,7 +15,7 @@ from chassis.texts import SUITE, Texts
 
 RETRY_AFTER = Duration(seconds=1)
 # A status travels in trailers, for which clients take 8 KiB in all, and it may quote what a caller sent.
-LONGEST_VALUE = 200
+LONGEST_VALUE = 300
 LONGEST_SENTENCE = 600
 ROOM_FOR_VIOLATIONS = 3000
 
@@ -27,8 +27,26 @@ class InternalFault(Refused):
     reason = "INTERNAL_FAULT"
 
 
+class Relayed(Refused):
+    """What another service refused: it goes to the caller as it is. Raises ValueError for a code that is not ours."""
+
+    def __init__(self, status: Status) -> None:
+        self.status = status
+        self.code = Code(status.code)
+        self.reason = reason_of(status)
+        super().__init__()
+
+
+def reason_of(status: Status) -> str:
+    """Answer the reason of the contract that a status gives, if any."""
+    info = details.ErrorInfo()
+    return next((info.reason for detail in status.details if detail.Unpack(info)), "")
+
+
 def status_of(error: Refused, texts: Texts, language: str) -> Status:
     """Put a refusal into the contract's form."""
+    if isinstance(error, Relayed):
+        return error.status
     reason, found = _headline(error, texts)
     metadata = _short_values(found)
     sentence = texts.of(reason)

@@ -16,7 +16,7 @@ from grpc_status import rpc_status
 from chassis.calendar import SECOND
 from chassis.call import Call, Inner, Method
 from chassis.clock import Clock
-from chassis.errors import DeadlinePassed, Invalid, Problems, Refused, Violation
+from chassis.errors import BodyTooLarge, DeadlinePassed, Invalid, Problems, Refused, Violation
 from chassis.principals import Principal
 from chassis.status import InternalFault
 from chassis.texts import Texts, language_of
@@ -27,6 +27,7 @@ log = structlog.get_logger("calls")
 
 VISIBLE_ID = re.compile(r"[!-~]{1,64}")
 PURPOSE = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
+MAX_MESSAGE = 16 * 2**20
 
 
 class UnrecordedRead(Exception):
@@ -135,6 +136,18 @@ def authentication(_method: Method, inner: Inner, parts: Parts) -> Inner:
     return run
 
 
+def size(_method: Method, inner: Inner, _parts: Parts) -> Inner:
+    """Refuse a request that is too large."""
+
+    def run(request: bytes, call: Call) -> bytes:
+        if len(request) > MAX_MESSAGE:
+            raise BodyTooLarge(MAX_MESSAGE)
+        answer: bytes = inner(request, call)
+        return answer
+
+    return run
+
+
 def authorization(method: Method, inner: Inner, _parts: Parts) -> Inner:
     """Check the permission before the request is looked at, and then the store that it names."""
     permission = method.access.permission
@@ -199,6 +212,7 @@ STEPS: tuple[tuple[str, str, Step], ...] = (
     ("errors", "nothing behind it can leak an exception's text", errors),
     ("admission", "what nobody waits for must cost nothing more", admission),
     ("authentication", "a stranger learns nothing, not even what is wrong with a request", authentication),
+    ("size", "the library's own refusal would not have the contract's form", size),
     ("authorization", "who may not call learns nothing of the rules either", authorization),
     ("validation", "handlers see only messages that keep the contract's shape", validation),
     ("access log", "no personal data leave before it is recorded who read them", access_log),

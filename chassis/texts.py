@@ -35,6 +35,10 @@ RULES: Mapping[str, tuple[str, str]] = {
     "repeated.unique": ("不得有重复项。", "must not hold anything twice."),
     "list_purchases.scope": ("请指定客户或门店。", "Name a customer or a store."),
     "list_refunds.scope": ("请指定客户或门店。", "Name a customer or a store."),
+    "reconcile_store_day.journal": (
+        "terminals 与 receipts 只能填写一项。",
+        "Name either terminals or receipts, not both.",
+    ),
 }
 
 

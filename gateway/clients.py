@@ -10,11 +10,16 @@ import structlog
 
 from chassis import names
 from chassis.calendar import SECOND
-from chassis.client import Credentials, open_channel
+from chassis.client import Credentials, Headers, open_channel
 from chassis.clock import Clock
+from chassis.errors import Unavailable
+from chassis.paging import LARGEST_SIZE
+from chassis.status import reason_of
 from gateway.staff.domain import Member
+from gateway.upstream import status_in
+from shuke.customer.v1 import consents_pb2, consents_pb2_grpc, directory_pb2_grpc
 from shuke.customer.v1 import directory_pb2 as pb
-from shuke.customer.v1 import directory_pb2_grpc
+from shuke.tiering.v1 import benefits_pb2, benefits_pb2_grpc
 
 log = structlog.get_logger("staff")
 
@@ -64,6 +69,30 @@ class StaffBook:
                 del self._asked[next(iter(self._asked))]
         asked.add_done_callback(lambda done: answer.set_result(_told(done) or last.result()))
         return answer
+
+
+class Offer:
+    """Asks, in the name of whoever the headers stand for, what is read and offered to customers today."""
+
+    def __init__(self, customer_address: str, tiering_address: str) -> None:
+        self.consents = consents_pb2_grpc.ConsentServiceStub(open_channel(customer_address))
+        self.catalogue = benefits_pb2_grpc.BenefitServiceStub(open_channel(tiering_address))
+
+    def notice(self, headers: Headers) -> grpc.Future[consents_pb2.GetNoticeResponse]:
+        """Ask for the notice in force."""
+        request = consents_pb2.GetNoticeRequest()
+        return self.consents.GetNotice.future(request, timeout=DEADLINE_SECONDS, metadata=headers)
+
+    def benefits(self, headers: Headers) -> grpc.Future[benefits_pb2.ListBenefitsResponse]:
+        """Ask for the catalogue in force; one page holds all that a catalogue can."""
+        request = benefits_pb2.ListBenefitsRequest(page_size=LARGEST_SIZE)
+        return self.catalogue.ListBenefits.future(request, timeout=DEADLINE_SECONDS, metadata=headers)
+
+
+def reason_in(error: grpc.RpcError) -> str:
+    """Answer the reason for which a service refused; one that did not answer is unavailable."""
+    status = status_in(error)
+    return (reason_of(status) if status else "") or Unavailable.reason
 
 
 def _told(asked: grpc.Future[pb.CheckStaffResponse]) -> Member | None:

@@ -1,8 +1,6 @@
-"""What the gateway itself refuses, and what it passes on from the service that it asked."""
+"""What the gateway itself refuses."""
 
 from __future__ import annotations
-
-from google.rpc.status_pb2 import Status
 
 from chassis.errors import Code, MethodUnknown, Refused
 
@@ -15,16 +13,6 @@ class Malformed(Refused):
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem=problem)
-
-
-class BodyTooLarge(Refused):
-    """The body is larger than the gateway, or a service behind it, takes."""
-
-    code = Code.INVALID_ARGUMENT
-    reason = "BODY_TOO_LARGE"
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit_mib=str(limit // 2**20))
 
 
 class VerbUnknown(MethodUnknown):
@@ -40,11 +28,3 @@ class Late(Refused):
 
     code = Code.DEADLINE_EXCEEDED
     reason = "ANSWER_LATE"
-
-
-class UpstreamError(Exception):
-    """A service refused the call; its status goes to the caller as it is."""
-
-    def __init__(self, status: Status) -> None:
-        self.status = status
-        super().__init__(status.code)

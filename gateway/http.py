@@ -21,14 +21,14 @@ from starlette.types import Receive, Scope, Send
 
 from chassis.calendar import SECOND
 from chassis.clock import Clock
-from chassis.errors import Overloaded, Refused
-from chassis.status import InternalFault, status_of
+from chassis.errors import BodyTooLarge, Overloaded, Refused
+from chassis.status import InternalFault, reason_of, status_of
 from chassis.steps import VISIBLE_ID
 from chassis.texts import Texts, language_of
-from gateway.errors import BodyTooLarge, Malformed, UpstreamError, VerbUnknown
+from gateway.errors import Malformed, VerbUnknown
 from gateway.routes import Match, Route, RouteTable
-from gateway.transcode import answer_json, error_json, http_code_of, reason_of, request_message, retry_after
-from gateway.upstream import Caller, Metadata
+from gateway.transcode import answer_json, error_json, http_code_of, request_message, retry_after
+from gateway.upstream import AUTHORIZATION, FORWARDED, Caller, Metadata
 
 log = structlog.get_logger("http")
 T = TypeVar("T")
@@ -45,7 +45,6 @@ LARGE_ANSWER = 8 * 2**10
 # A body of 32 MiB grows to hundreds of MiB while it is read, so few are read at once.
 LARGE_AT_ONCE = 2
 
-FORWARDED = ("authorization", "accept-language", "x-operator", "x-purpose")
 VISIBLE = re.compile(r"[ -~]*")
 CLIENT_GONE = 499
 UNAUTHENTICATED = 401
@@ -109,8 +108,6 @@ class Front:
         except VerbUnknown as unknown:
             allowed = ", ".join(unknown.allowed)
             return _refusal(status_of(unknown, self.texts, language), 405, {"allow": allowed})
-        except UpstreamError as refused:
-            return _refusal(refused.status)
         except Refused as refused:
             return _refusal(status_of(refused, self.texts, language))
         except ClientDisconnect:
@@ -169,7 +166,7 @@ def _request_bytes(match: Match, request: Request, body: bytearray) -> bytes:
 
 
 def _forwarded(request: Request) -> dict[str, str]:
-    found = ((name, _header(request, name)) for name in FORWARDED)
+    found = ((name, _header(request, name)) for name in (AUTHORIZATION, *FORWARDED))
     return {name: value for name, value in found if value is not None}
 
 

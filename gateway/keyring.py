@@ -63,7 +63,10 @@ class Keyring:
         """Answer the token that stands for a caller at a service; the gateway's own API knows the keys themselves."""
         if api == OWN_API:
             return metadata.get("authorization", "").removeprefix("Bearer ").strip()
-        caller = await self.principal_of(metadata)
+        return self.token(await self.principal_of(metadata), api)
+
+    def token(self, caller: Principal, api: str) -> str:
+        """Answer the signed token that stands for a caller at a service; one is used again for half of its life."""
         now = self.clock()
         made, token = self._tokens.get((caller, api), (0, ""))
         if now - made > REUSE_SECONDS * SECOND:
@@ -78,7 +81,7 @@ class Keyring:
             raise TokenMissing
         hashed = digest(token)
         _, key, caller = self._fresh(hashed) or self._look_up(hashed)
-        if key is None or caller is None:
+        if key is None or caller is None or key.revoke_time is not None:
             raise TokenInvalid
         if key.expire_time <= self.clock():
             raise TokenExpired

@@ -18,12 +18,16 @@ from chassis.settings import Chain, Suite
 from chassis.tokens import Signer
 from gateway.apikeys.domain import PREFIX
 from gateway.apikeys.rpc import ApiKeyService
-from gateway.clients import PERMISSIONS, StaffBook
+from gateway.clients import PERMISSIONS, Offer, StaffBook
 from gateway.config import GatewaySettings
 from gateway.http import build_app
 from gateway.keyring import FRESH_SECONDS, OWN_API, Keyring
+from gateway.labels.convert import labels_of
+from gateway.labels.rpc import LabelService
+from gateway.passthrough import PassThrough
 from gateway.routes import RouteTable
 from gateway.tables import CHAIN, LOG, METADATA, REQUESTS
+from gateway.tills.rpc import TillService
 from gateway.upstream import Upstream
 from shuke.customer.v1 import (
     consents_pb2,
@@ -33,21 +37,31 @@ from shuke.customer.v1 import (
     privacy_pb2,
     purchases_pb2,
 )
+from shuke.customer.v1 import errors_pb2 as customer_errors_pb2
 from shuke.customer.v1 import policies_pb2 as customer_policies_pb2
-from shuke.gateway.v1 import errors_pb2, gateway_pb2
+from shuke.gateway.v1 import errors_pb2, gateway_pb2, labels_pb2, tills_pb2
+from shuke.notify.v1 import errors_pb2 as notify_errors_pb2
 from shuke.notify.v1 import messages_pb2, templates_pb2
 from shuke.notify.v1 import policies_pb2 as notify_policies_pb2
+from shuke.options.v1 import errors_pb2 as suite_errors_pb2
 from shuke.ticketing.v1 import clocks_pb2, complaints_pb2, followups_pb2, tickets_pb2
+from shuke.ticketing.v1 import errors_pb2 as ticketing_errors_pb2
 from shuke.ticketing.v1 import policies_pb2 as ticketing_policies_pb2
 from shuke.tiering.v1 import benefits_pb2, policies_pb2, tiering_pb2
+from shuke.tiering.v1 import errors_pb2 as tiering_errors_pb2
 
 CONTRACTS = (
     *(customer_pb2, consents_pb2, customer_policies_pb2, directory_pb2, interactions_pb2, privacy_pb2, purchases_pb2),
     *(benefits_pb2, policies_pb2, tiering_pb2),
     *(clocks_pb2, complaints_pb2, followups_pb2, ticketing_policies_pb2, tickets_pb2),
     *(messages_pb2, templates_pb2, notify_policies_pb2),
-    *(gateway_pb2, operations_pb2),
+    *(gateway_pb2, labels_pb2, tills_pb2, operations_pb2),
 )
+REASONS = (
+    *(suite_errors_pb2, errors_pb2),
+    *(customer_errors_pb2, tiering_errors_pb2, ticketing_errors_pb2, notify_errors_pb2),
+)
+SERVICES = tuple(service for file in CONTRACTS for service in file.DESCRIPTOR.services_by_name.values())
 TOKEN_BYTES = 32
 
 
@@ -56,15 +70,24 @@ def new_token() -> str:
     return PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
 
 
+def addresses(config: GatewaySettings) -> dict[str, str]:
+    """Answer where each service behind the gateway is, by its API."""
+    return {
+        "customer": config.customer_address,
+        "tiering": config.tiering_address,
+        "ticketing": config.ticketing_address,
+        "notify": config.notify_address,
+    }
+
+
 class HttpServer:
     """Serves HTTP on an event loop in a thread of its own, so that the process runs like every other service's."""
 
-    def __init__(self, base: Foundation, config: GatewaySettings, keyring: Keyring) -> None:
+    def __init__(self, base: Foundation, config: GatewaySettings, table: RouteTable, keyring: Keyring) -> None:
         self.base = base
         self.config = config
         self.keyring = keyring
-        services = [service for file in CONTRACTS for service in file.DESCRIPTOR.services_by_name.values()]
-        self.table = RouteTable.of(services)
+        self.table = table
         self.port = 0
         self._server: uvicorn.Server | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="http")
@@ -87,14 +110,8 @@ class HttpServer:
         self._thread.join()
 
     async def _serve(self) -> None:
-        addresses = {
-            "customer": self.config.customer_address,
-            "tiering": self.config.tiering_address,
-            "ticketing": self.config.ticketing_address,
-            "notify": self.config.notify_address,
-            OWN_API: f"{self.config.host}:{self.base.server.port}",
-        }
-        upstream = Upstream(addresses, self.keyring.token_for)
+        own = f"{self.config.host}:{self.base.server.port}"
+        upstream = Upstream({**addresses(self.config), OWN_API: own}, self.keyring.token_for)
         app = build_app(
             self.table,
             upstream,
@@ -122,8 +139,16 @@ def build(config: GatewaySettings, suite: Suite, chain: Chain, clock: Clock) -> 
     # Callers of the gateway's own API show their key itself, for it is the gateway that knows the keys.
     base.authenticate_with(lambda call: keyring.principal(call.token, call.header("x-operator")))
     calls = Calls(base.database, REQUESTS, clock, base.new_id)
-    base.server.add(gateway_pb2.DESCRIPTOR.services_by_name["ApiKeyService"], ApiKeyService(calls, chain, new_token))
-    return Service(base, (), fronts=(HttpServer(base, config, keyring),))
+    keys = ApiKeyService(calls, chain, base.pager, new_token)
+    base.server.add(gateway_pb2.DESCRIPTOR.services_by_name["ApiKeyService"], keys)
+    labels = labels_of(module.DESCRIPTOR for module in (*CONTRACTS, *REASONS))
+    base.server.add(labels_pb2.DESCRIPTOR.services_by_name["LabelService"], LabelService(labels, base.pager))
+    offer = Offer(config.customer_address, config.tiering_address)
+    tills = TillService(base.database, keyring, offer, chain, clock)
+    base.server.add(tills_pb2.DESCRIPTOR.services_by_name["TillService"], tills)
+    table = RouteTable.of(SERVICES)
+    PassThrough(addresses(config), keyring.token).join(base.server, SERVICES, table)
+    return Service(base, (), fronts=(HttpServer(base, config, table, keyring),))
 
 
 PROGRAM = Program(OWN_API, GatewaySettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

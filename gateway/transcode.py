@@ -81,12 +81,6 @@ def http_code_of(status: Status) -> int:
     return HTTP_CODES.get(status.code, FAULT)
 
 
-def reason_of(status: Status) -> str:
-    """Answer the reason of the contract that a status gives, if any."""
-    info = ErrorInfo()
-    return next((info.reason for detail in status.details if detail.Unpack(info)), "")
-
-
 def retry_after(status: Status) -> int | None:
     """Answer after how many whole seconds the caller may come again, where the status says so."""
     info = RetryInfo()

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from typing import TYPE_CHECKING
 
 import grpc
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2
 from grpc_status import rpc_status
 
 from chassis.client import CONNECTING, SERVICE_CONFIG
-from chassis.errors import MethodUnknown, Overloaded, Refused, Unavailable
+from chassis.errors import BodyTooLarge, MethodUnknown, Overloaded, Refused, Unavailable
 from chassis.operations import OperationNotFound
-from chassis.server import MAX_MESSAGE
-from chassis.status import InternalFault
-from gateway.errors import BodyTooLarge, Late, UpstreamError
+from chassis.status import InternalFault, Relayed
+from chassis.steps import MAX_MESSAGE
+from gateway.errors import Late
 from gateway.routes import Route
 
 if TYPE_CHECKING:
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 
 # Headers of a call, by their names in small letters.
 Metadata = Mapping[str, str]
-# Whoever answers a request: bytes of the route's request message to bytes of its answer. It raises `UpstreamError` with
-# the service's status, or `Refused` where there is none.
+# Whoever answers a request: bytes of the route's request message to bytes of its answer. It raises `Refused`, which is
+# `Relayed` where the service itself refused.
 Caller = Callable[[Route, bytes, Metadata], Awaitable[bytes]]
 # Whoever turns what a caller showed into the token for the service of an API; it refuses callers that are not known.
 TokenSource = Callable[[Metadata, str], Awaitable[str]]
 
 OPERATION = re.compile(r"operations/(?P<api>[a-z]+)-.+")
 AUTHORIZATION = "authorization"
+# What else of a caller's headers goes on to the service.
+FORWARDED = ("accept-language", "x-operator", "x-purpose")
 DEADLINE = 30.0
 GRACE = 5.0
 HEALTH_CHECK = "/grpc.health.v1.Health/Check"
@@ -68,7 +70,7 @@ class Upstream:
         """Call the service that serves a route, with a token of ours in place of the caller's."""
         if len(request) > MAX_MESSAGE:
             raise BodyTooLarge(MAX_MESSAGE)
-        api = route.api or self._operation_api(route, request)
+        api = route.api or operation_api(route.request.FromString(request), self._channels)
         token = await self.token_for(metadata, api)
         sent = [(name, value) for name, value in metadata.items() if name != AUTHORIZATION]
         try:
@@ -76,10 +78,7 @@ class Upstream:
                 request, timeout=self.deadline, metadata=(*sent, (AUTHORIZATION, f"Bearer {token}"))
             )
         except grpc.aio.AioRpcError as error:
-            status = _status_in(error)
-            if status is not None:
-                raise UpstreamError(status) from None
-            raise _without_status(error, route, metadata) from error
+            raise refusal_in(error, route.method, metadata.get("x-request-id", "")) from error
 
     async def ready(self) -> bool:
         """Tell whether every service says that it serves."""
@@ -97,13 +96,6 @@ class Upstream:
             self._methods[key] = self._channels[api].unary_unary(method)
         return self._methods[key]
 
-    def _operation_api(self, route: Route, request: bytes) -> str:
-        name: str = getattr(route.request.FromString(request), "name", "")
-        named = OPERATION.fullmatch(name)
-        if named is None or named["api"] not in self._channels:
-            raise OperationNotFound(name=name)
-        return named["api"]
-
 
 async def _serves(channel: grpc.aio.Channel) -> bool:
     try:
@@ -120,18 +112,33 @@ def _channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.
     return grpc.aio.secure_channel(address, credentials, options=OPTIONS)
 
 
-def _status_in(error: grpc.aio.AioRpcError) -> Status | None:
+def operation_api(request: Message, apis: Container[str]) -> str:
+    """Answer the API that runs the operation which a request names; raise `OperationNotFound` when none does."""
+    name: str = getattr(request, "name", "")
+    named = OPERATION.fullmatch(name)
+    if named is None or named["api"] not in apis:
+        raise OperationNotFound(name=name)
+    return named["api"]
+
+
+def status_in(failed: grpc.RpcError | grpc.Call) -> Status | None:
     """Answer the status that a service sent; a foreign or broken one counts as none."""
     try:
-        status: Status | None = rpc_status.from_call(error)  # type: ignore[arg-type]  # it answers all that is asked
+        status: Status | None = rpc_status.from_call(failed)  # type: ignore[arg-type]  # it answers all that is asked
     except (ValueError, DecodeError):
         return None
     return status
 
 
-def _without_status(error: grpc.aio.AioRpcError, route: Route, metadata: Metadata) -> Refused:
-    """Say in the contract's terms what the library says; its own words may name hosts and ports."""
-    code = error.code()
+def refusal_in(failed: grpc.aio.AioRpcError | grpc.Call, method: str, request_id: str) -> Refused:
+    """Answer what a service refused with; where that is nothing of the contract, what comes closest.
+
+    The library's own words are not told: they may name hosts and ports.
+    """
+    status = status_in(failed)
+    if status is not None:
+        return Relayed(status)
+    code = failed.code()
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return Unavailable()
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -139,5 +146,5 @@ def _without_status(error: grpc.aio.AioRpcError, route: Route, metadata: Metadat
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return Overloaded()
     if code is grpc.StatusCode.UNIMPLEMENTED:
-        return MethodUnknown(method=route.method)
-    return InternalFault(request_id=metadata.get("x-request-id", ""))
+        return MethodUnknown(method=method)
+    return InternalFault(request_id=request_id)

@@ -18,9 +18,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 
 from chassis.call import AccessMissing, Call
-from chassis.client import CHANNEL_OPTIONS, CONNECTING
+from chassis.client import CONNECTING
 from chassis.server import WAITING, CountingPool, HandlerMissingError, Server
-from chassis.steps import Parts
+from chassis.steps import MAX_MESSAGE, Parts
 from chassis.tests.events import until
 from chassis.tests.serving import PACKAGE, SERVICE, Running, Sent, Tiny, do_request, refusal_of, serving
 from shuke.options.v1 import options_pb2
@@ -243,8 +243,16 @@ def test_a_method_without_handler_stops_the_start(running: Running) -> None:
 
 
 def test_messages_have_a_limit(running: Running) -> None:
-    """Sixteen mebibytes pass, more is refused before it is read."""
-    with grpc.insecure_channel(f"127.0.0.1:{running.server.port}", options=CHANNEL_OPTIONS) as channel:
-        with pytest.raises(grpc.RpcError) as error:
-            method_of(channel)(bytes(17 * 1024 * 1024), metadata=running.token("*"), timeout=10)
-        assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    """Sixteen mebibytes are read, and a caller who is known hears that more is too large."""
+    options = [("grpc.max_send_message_length", -1)]
+    with grpc.insecure_channel(f"127.0.0.1:{running.server.port}", options=options) as channel:
+
+        def refused(size: int, headers: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+            with pytest.raises(grpc.RpcError) as error:
+                method_of(channel)(bytes(size), metadata=headers, timeout=10)
+            refusal = refusal_of(error.value)
+            return refusal.code, refusal.reason
+
+        assert refused(MAX_MESSAGE, running.token("*"))[1] != "BODY_TOO_LARGE"
+        assert refused(MAX_MESSAGE + 1, running.token("*")) == ("INVALID_ARGUMENT", "BODY_TOO_LARGE")
+        assert refused(MAX_MESSAGE + 1, ()) == ("UNAUTHENTICATED", "TOKEN_MISSING")

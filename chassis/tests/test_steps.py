@@ -44,6 +44,7 @@ def test_the_steps_and_their_reasons() -> None:
         ("errors", "nothing behind it can leak an exception's text"),
         ("admission", "what nobody waits for must cost nothing more"),
         ("authentication", "a stranger learns nothing, not even what is wrong with a request"),
+        ("size", "the library's own refusal would not have the contract's form"),
         ("authorization", "who may not call learns nothing of the rules either"),
         ("validation", "handlers see only messages that keep the contract's shape"),
         ("access log", "no personal data leave before it is recorded who read them"),

@@ -1,17 +1,20 @@
-"""The rules of API keys: who may be given one, for what, and whom it stands for (G-03, G-15)."""
+"""The rules of API keys: who may be given one, for what, whom it stands for, and how it ends (G-03, G-15)."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from chassis.errors import Forbidden, Problems
+from chassis import names
+from chassis.errors import FailedPrecondition, Forbidden, NotFound, Problems
 from chassis.principals import ALL_STORES, Principal, covers
 
 YEAR = 366 * 86_400 * 1_000_000
 PREFIX = "shk_"
+MAKE_KEYS = "gateway.api_keys.create"
 
 
 class GrantBeyondOwn(Forbidden):
@@ -20,12 +23,32 @@ class GrantBeyondOwn(Forbidden):
     reason = "GRANT_BEYOND_OWN"
 
 
+class ApiKeyNotFound(NotFound):
+    """There is no such key."""
+
+    reason = "API_KEY_NOT_FOUND"
+
+
+class LastKeyMaker(FailedPrecondition):
+    """Without the key nobody could make keys any more."""
+
+    reason = "LAST_KEY_MAKER"
+
+
 class Kind(StrEnum):
     """Kind of caller."""
 
     TILL = "TILL"
     SYSTEM = "SYSTEM"
     STAFF = "STAFF"
+
+
+class State(StrEnum):
+    """State of a key."""
+
+    ACTIVE = "ACTIVE"
+    EXPIRED = "EXPIRED"
+    REVOKED = "REVOKED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +65,18 @@ class ApiKey:
     expire_time: int
     create_time: int
     purpose: str = ""
+    revoke_time: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return names.name("apiKeys", self.id)
+
+    def state(self, now: int) -> State:
+        """Tell what the key is at a time."""
+        if self.revoke_time is not None:
+            return State.REVOKED
+        return State.EXPIRED if self.expire_time <= now else State.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +133,19 @@ def issue(draft: Draft, token: str, *, now: int, new_id: str) -> ApiKey:
     )
 
 
+def revoke(key: ApiKey, active: Iterable[ApiKey], roles: Mapping[str, tuple[str, ...]], now: int) -> ApiKey:
+    """Take a key away; another of the active keys must still be able to make keys, or nobody could ever again."""
+    if key.state(now) is State.REVOKED:
+        return key
+    if _makes_keys(key, roles, now) and not any(_makes_keys(one, roles, now) for one in active if one.id != key.id):
+        raise LastKeyMaker(name=key.name)
+    return dataclasses.replace(key, revoke_time=now)
+
+
+def _makes_keys(key: ApiKey, roles: Mapping[str, tuple[str, ...]], now: int) -> bool:
+    return key.state(now) is State.ACTIVE and principal(key, roles).may(MAKE_KEYS)
+
+
 def digest(token: str) -> bytes:
     """Answer what is stored of a token: it is 256 random bits, so a plain hash keeps it."""
     return hashlib.sha256(token.encode()).digest()
@@ -106,4 +154,4 @@ def digest(token: str) -> bytes:
 def principal(key: ApiKey, roles: Mapping[str, tuple[str, ...]]) -> Principal:
     """Answer whom a key stands for; a role that is no longer in the policy gives nothing."""
     patterns = sorted({pattern for role in key.roles for pattern in roles.get(role, ())})
-    return Principal(f"apiKeys/{key.id}", tuple(patterns), key.stores, key.staff, purpose=key.purpose)
+    return Principal(key.name, tuple(patterns), key.stores, key.staff, purpose=key.purpose)

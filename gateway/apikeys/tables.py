@@ -20,4 +20,5 @@ API_KEYS = sa.Table(
     sa.Column("purpose", Text, nullable=False),
     sa.Column("expire_time", sa.BigInteger, nullable=False),
     sa.Column("create_time", sa.BigInteger, nullable=False),
+    sa.Column("revoke_time", sa.BigInteger),
 )

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("purpose", Text(), nullable=False),
         sa.Column("expire_time", sa.BigInteger(), nullable=False),
         sa.Column("create_time", sa.BigInteger(), nullable=False),
+        sa.Column("revoke_time", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_api_keys"),
         sa.UniqueConstraint("digest", name="uq_api_keys_digest"),
     )

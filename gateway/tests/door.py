@@ -20,6 +20,7 @@ from tests.running import Clock, Running, StartService
 
 ROLES = Path(__file__).parent.parent / "starter" / "roles.json"
 ADMIN = "shk_the-first-administrator"
+ADMIN_ID = "01950000-0000-7000-8000-000000000000"
 DAY = 86_400 * SECOND
 SALE = {
     "purchase": {
@@ -47,7 +48,20 @@ class Door:
 
     def key(self, **wanted: object) -> str:
         """Make a key as the first administrator; answer its token."""
-        return str(self._done("POST", "/v1/apiKeys", {"apiKey": wanted})["token"])
+        return self.made(**wanted)[1]
+
+    def made(self, **wanted: object) -> tuple[dict[str, Any], str]:
+        """Make a key as the first administrator; answer the key and its token."""
+        told = self._done("POST", "/v1/apiKeys", {"apiKey": wanted})
+        return told["apiKey"], told["token"]
+
+    def get(self, path: str, token: str = ADMIN) -> httpx2.Response:
+        """Read something."""
+        return self.http.get(path, headers=bearer(token))
+
+    def revoke(self, name: str, token: str = ADMIN, **headers: str) -> httpx2.Response:
+        """Take a key away."""
+        return self.http.post(f"/v1/{name}:revoke", headers=bearer(token, **headers))
 
     def refused(self, **wanted: object) -> tuple[int, str, dict[str, str]]:
         """Ask for a key that is refused; answer the HTTP code, the reason and the reason of each field."""
@@ -71,27 +85,24 @@ class Door:
         headers = {"x-operator": operator} if operator else {}
         return self.http.post("/v1/purchases", json=SALE, headers=bearer(token, **headers))
 
-    def _done(self, verb: str, path: str, body: object) -> dict[str, object]:
+    def _done(self, verb: str, path: str, body: object) -> dict[str, Any]:
         answer = self.http.request(verb, path, json=body, headers=bearer(ADMIN))
         assert answer.status_code == 200, answer.text
-        told: dict[str, object] = answer.json()
+        told: dict[str, Any] = answer.json()
         return told
 
 
 @contextmanager
-def opened(start_service: StartService, clock: Clock, customer_address: str, **others: str) -> Iterator[Door]:
-    """Open the front door before a customer service, with the starting roles and the first administrator's key.
-
-    `others` are the addresses of further services.
-    """
-    gateway = start_service(PROGRAM, clock, http_port="0", customer_address=customer_address, **others)
+def opened(start_service: StartService, clock: Clock, customer_address: str, **settings: str) -> Iterator[Door]:
+    """Open the front door before a customer service, with the starting roles and the first administrator's key."""
+    gateway = start_service(PROGRAM, clock, http_port="0", customer_address=customer_address, **settings)
     front = gateway.service.fronts[0]
     assert isinstance(front, HttpServer)
 
     def begin(tx: Tx) -> None:
         start_roles(tx, ROLES.read_bytes(), "first", day_of(0, gateway.service.foundation.chain.zone_info), clock.now)
         draft = Draft(Kind.STAFF, "", ("administrator",), ("*",), "A-1", None)
-        repository.add(tx, issue(draft, ADMIN, now=clock.now, new_id="0"))
+        repository.add(tx, issue(draft, ADMIN, now=clock.now, new_id=ADMIN_ID))
 
     gateway.database.transact(begin)
     with httpx2.Client(base_url=f"http://127.0.0.1:{front.port}", timeout=30) as http:

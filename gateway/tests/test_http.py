@@ -21,8 +21,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as Page
 
 from chassis.errors import Unauthenticated
+from chassis.status import Relayed
 from chassis.texts import Texts
-from gateway.errors import UpstreamError
 from gateway.http import BODY_LIMIT, Admit, Front, build_app
 from gateway.routes import Route, RouteTable
 from gateway.tests.stub import serve
@@ -265,7 +265,7 @@ def test_the_refusal_of_a_service_comes_through(app: Starlette, services: Servic
     wait = RetryInfo()
     wait.retry_delay.seconds = 7
     status.details.add().Pack(wait)
-    services.answer = UpstreamError(status)
+    services.answer = Relayed(status)
     response = send(app, "GET", "/v1/customers/c1")
     assert (response.status_code, response.headers["retry-after"]) == (429, "7")
     assert (error_of(response)["message"], error_of(response)["reason"]) == ("Too many.", "OVERLOADED")
@@ -357,7 +357,7 @@ def test_pages_stand_beside_the_routes(app: Starlette) -> None:
 
 def test_each_request_is_one_line_in_the_log_without_its_path(app: Starlette, services: Services) -> None:
     """The line tells method, code, reason and request id; a path might hold what must not be logged."""
-    services.answer = UpstreamError(Status(code=Code.ABORTED))
+    services.answer = Relayed(Status(code=Code.ABORTED))
     with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
         send(app, "GET", "/v1/customers/13800138000?x=13800138000", headers={"x-request-id": "r1"})
         send(app, "GET", "/v1/customers/13800138000", headers={"x-request-id": "r2"})

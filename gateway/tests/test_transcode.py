@@ -18,10 +18,11 @@ from google.type.date_pb2 import Date
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.status import reason_of
 from gateway.errors import Malformed
 from gateway.routes import RouteTable
 from gateway.tests.planted import plant_service
-from gateway.transcode import answer_json, error_json, http_code_of, reason_of, request_message, retry_after
+from gateway.transcode import answer_json, error_json, http_code_of, request_message, retry_after
 from shuke.customer.v1 import purchases_pb2
 from shuke.tiering.v1 import policies_pb2, tiering_pb2
 

@@ -15,10 +15,10 @@ from google.rpc.code_pb2 import Code
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
-from chassis.errors import MethodUnknown, Overloaded, Refused, Unauthenticated, Unavailable
+from chassis.errors import BodyTooLarge, MethodUnknown, Overloaded, Refused, Unauthenticated, Unavailable
 from chassis.operations import OperationNotFound
-from chassis.status import InternalFault
-from gateway.errors import BodyTooLarge, Late, UpstreamError
+from chassis.status import InternalFault, Relayed
+from gateway.errors import Late
 from gateway.routes import Route, RouteTable
 from gateway.tests.stub import Stub, refuse, serve
 from gateway.upstream import Metadata, TokenSource, Upstream
@@ -134,7 +134,7 @@ def test_a_status_comes_back_with_its_details(stub: Stub, route: Route) -> None:
     status = Status(code=Code.NOT_FOUND, message="没有 such customer.")
     status.details.add().Pack(ErrorInfo(reason="CUSTOMER_NOT_FOUND"))
     stub.behave = lambda _request, context: refuse(context, status)
-    with pytest.raises(UpstreamError) as refused:
+    with pytest.raises(Relayed) as refused:
         call({"customer": stub.address}, route)
     assert refused.value.status == status
 
@@ -155,7 +155,7 @@ def test_unavailable_is_tried_again(stub: Stub, route: Route) -> None:
 def test_unavailable_is_not_tried_for_ever(stub: Stub, route: Route) -> None:
     """After four tries the caller hears of it."""
     stub.behave = lambda _request, context: refuse(context, Status(code=Code.UNAVAILABLE, message="later"))
-    with pytest.raises(UpstreamError):
+    with pytest.raises(Relayed):
         call({"customer": stub.address}, route)
     assert len(stub.calls) == 4
 
@@ -164,7 +164,7 @@ def test_unavailable_is_not_tried_for_ever(stub: Stub, route: Route) -> None:
 def test_nothing_else_is_tried_again(stub: Stub, route: Route, code: Code.ValueType) -> None:
     """Only UNAVAILABLE says that the same call may succeed at once."""
     stub.behave = lambda _request, context: refuse(context, Status(code=code, message="no"))
-    with pytest.raises(UpstreamError):
+    with pytest.raises(Relayed):
         call({"customer": stub.address}, route)
     assert len(stub.calls) == 1
 

@@ -36,6 +36,7 @@ from services.customer.privacy.rpc import PrivacyService
 from services.customer.purchases.rpc import Purchases
 from services.customer.refunds.rpc import Refunds
 from services.customer.spend.rpc import SpendSummaries
+from services.customer.store_days.rpc import StoreDays
 from services.customer.tables import ACCESSES, CHAIN, CURSORS, LEASES, LOG, METADATA, REQUESTS, VAULT_KEYS
 from shuke.customer.v1 import (
     consents_pb2,
@@ -117,6 +118,7 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
         Exchanges(calls, refunds, purchases, chain),
         Corrections(calls, customers, LOG, chain, Limits(config.void_days, config.attach_days)),
         SpendSummaries(database, require, chain.money),
+        StoreDays(calls, database, chain, base.pager),
     )
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
     listeners = (

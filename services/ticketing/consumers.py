@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from chassis import names
 from chassis.database import Tx
 from chassis.ids import NewId
-from services.ticketing.followups.repository import hand_over
+from services.ticketing.followups import repository as followups
+from services.ticketing.improvements import repository as improvements
 from services.ticketing.people.domain import Member
 from services.ticketing.people.repository import put_classes, put_staff, put_stores
 from shuke.customer.v1.events_pb2 import StaffChanged, StoreChanged
@@ -21,7 +22,7 @@ TIERING = "tiering.shuke"
 def on_customer(tx: Tx, events: Sequence[event_pb2.Event], _now: int, _new_id: NewId) -> None:
     """Store what the directory tells of stores and staff; the last that is told of a member counts.
 
-    What somebody who leaves had still to follow up, the superior does.
+    What somebody who leaves had still to follow up or to improve, the superior does.
     """
     stores: set[str] = set()
     told: list[Member] = []
@@ -35,7 +36,8 @@ def on_customer(tx: Tx, events: Sequence[event_pb2.Event], _now: int, _new_id: N
     put_staff(tx, {one.code: one for one in told}.values())
     for one in told:
         if one.superior and not one.active:
-            hand_over(tx, leaver=one.code, superior=one.superior)
+            followups.hand_over(tx, leaver=one.code, superior=one.superior)
+            improvements.hand_over(tx, leaver=one.code, superior=one.superior)
 
 
 def _member(changed: StaffChanged) -> Member:

@@ -21,6 +21,8 @@ from services.ticketing.consumers import CUSTOMER, TIERING, on_customer, on_tier
 from services.ticketing.desk.rpc import Desk
 from services.ticketing.explanations.rpc import Explanations
 from services.ticketing.followups.rpc import DueFollowUps, FollowUpService
+from services.ticketing.improvements.repository import Improvements
+from services.ticketing.improvements.rpc import ImprovementActions
 from services.ticketing.limits.rpc import ClockService
 from services.ticketing.policies.convert import rules_of
 from services.ticketing.policies.repository import Policies
@@ -59,7 +61,11 @@ def build(config: TicketingSettings, suite: Suite, chain: Chain, clock: Clock) -
     sequencer = leases.worker("sequencer", lambda: sequence(database, LOG))
 
     base.server.add(tickets_pb2.DESCRIPTOR.services_by_name["TicketService"], TicketService(desk, book, pager))
-    base.server.add(complaints_pb2.DESCRIPTOR.services_by_name["ComplaintService"], ComplaintService(desk))
+    base.server.add(
+        complaints_pb2.DESCRIPTOR.services_by_name["ComplaintService"],
+        ComplaintService(desk),
+        ImprovementActions(desk, Improvements(vault), pager),
+    )
     base.server.add(clocks_pb2.DESCRIPTOR.services_by_name["ClockService"], ClockService(desk), Explanations(desk))
     base.server.add(followups_pb2.DESCRIPTOR.services_by_name["FollowUpService"], FollowUpService(desk, pager))
     base.server.add(

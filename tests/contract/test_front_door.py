@@ -17,7 +17,7 @@ ROLES = json.loads((Path(gateway.__file__).parent / "starter" / "roles.json").re
 # Permissions that no method asks for: a till may name its operator, a desk may see what is masked, a manager decides.
 WITHIN_CALLS = {"operator.assert", "customer.personal.read", "ticketing.tickets.manage"}
 # What is the administrator's alone.
-ADMINISTRATION = {"gateway.api_keys.create"}
+ADMINISTRATION = {"gateway.api_keys.create", "gateway.api_keys.list", "gateway.api_keys.revoke"}
 
 
 def permissions() -> set[str]:

@@ -172,7 +172,7 @@ def query_from_proto(
     """Read which records are asked for; `cursor` is of the last one on the page before."""
     first, last = window_from_proto(request)
     after = (date.fromisoformat(str(cursor[0])), str(cursor[1])) if cursor else None
-    return Query(names.identity(request.customer), request.store, first, last, after, limit)
+    return Query(names.identity(request.customer), request.store, first, last, after, limit, odd=request.with_anomalies)
 
 
 def cursor_of(entry: Entry) -> list[str]:
@@ -181,7 +181,7 @@ def cursor_of(entry: Entry) -> list[str]:
 
 
 def window_from_proto(
-    request: pb.ListPurchasesRequest | pb.ListRefundsRequest | pb.GetSpendSummaryRequest,
+    request: pb.ListPurchasesRequest | pb.ListRefundsRequest | pb.GetSpendSummaryRequest | pb.ListStoreDaysRequest,
 ) -> tuple[date | None, date | None]:
     """Read a window of business dates; an end before its start is refused."""
     problems = Problems()

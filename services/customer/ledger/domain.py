@@ -351,6 +351,7 @@ class Query:
     last: date | None
     after: tuple[date, str] | None  # business date and id of the last one listed before
     limit: int
+    odd: bool = False  # only those with anomalies
 
 
 @dataclass(frozen=True, slots=True)

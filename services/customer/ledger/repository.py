@@ -27,7 +27,7 @@ from services.customer.ledger.domain import (
     Record,
     Void,
 )
-from services.customer.ledger.tables import ENTRIES, RECEIPTS, within
+from services.customer.ledger.tables import ENTRIES, RECEIPTS, odd, within
 
 # Written down once: building an expression takes longer than running it.
 RECORD: sa.BindParameter[str] = sa.bindparam("record")
@@ -173,7 +173,7 @@ def list_entries(
 ) -> list[Entry]:
     """List records, the latest first; of sales those voided or not, of refunds those with a link, where that is given.
 
-    By `ix_entries_customer` or `ix_entries_store`.
+    By `ix_entries_customer` or `ix_entries_store`, those of a store with anomalies by `ix_entries_odd`.
     """
     select = sa.select(ENTRIES).where(ENTRIES.c.record == record, *within(query.first, query.last))
     if query.customer_id:
@@ -184,10 +184,17 @@ def list_entries(
         select = select.where(ENTRIES.c.void_time.is_not(None) if voided else ENTRIES.c.void_time.is_(None))
     if link is not None:
         select = select.where(ENTRIES.c.link == link)
+    if query.odd:
+        select = select.where(odd)
     if query.after is not None:
         select = select.where(sa.tuple_(ENTRIES.c.business_date, ENTRIES.c.id) < sa.tuple_(*query.after))
     select = select.order_by(ENTRIES.c.business_date.desc(), ENTRIES.c.id.desc()).limit(query.limit)
     return [_entry(row) for row in tx.execute(select)]
+
+
+def read_anomalies(column: str) -> tuple[Anomaly, ...]:
+    """Read what was odd about an entry."""
+    return tuple(map(Anomaly, column.split()))
 
 
 def _receipt(row: sa.Row[Any]) -> Receipt:
@@ -221,6 +228,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "original_id": entry.original_id,
         "link": entry.link,
         "void_time": entry.void.time if entry.void else None,
+        "anomalies": " ".join(entry.anomalies),
         "body": _body(entry),
         "create_time": entry.create_time,
     }
@@ -235,7 +243,6 @@ def _body(entry: Entry) -> str:
         "operator": content.operator,
         "sales_staff": entry.sales_staff,
         "group_order": entry.group_order,
-        "anomalies": entry.anomalies,
         "pending": [pending.kind, pending.digest.hex()] if pending else None,
         "original": [original.store, original.terminal, original.business_date.isoformat(), original.receipt_no]
         if original
@@ -273,7 +280,7 @@ def _entry(row: sa.Row[Any]) -> Entry:
         customer_id=row.customer_id,
         customer_state=CustomerState(row.customer_state),
         create_time=row.create_time,
-        anomalies=tuple(map(Anomaly, body.get("anomalies", ()))),
+        anomalies=read_anomalies(row.anomalies),
         pending=Pending(pending[0], bytes.fromhex(pending[1])) if pending else None,
         sales_staff=body.get("sales_staff", ""),
         group_order=body.get("group_order", ""),

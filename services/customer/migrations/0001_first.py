@@ -88,6 +88,25 @@ def upgrade() -> None:
         sa.UniqueConstraint("home_store", "enrolment_ref", name="uq_customers_enrolment"),
     )
     op.create_table(
+        "day_closes",
+        sa.Column("store", Text(), nullable=False),
+        sa.Column("business_date", sa.Date(), nullable=False),
+        sa.Column("attempt", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("balanced", sa.Boolean(), nullable=False),
+        sa.Column("journal_sale_count", sa.BigInteger(), nullable=False),
+        sa.Column("journal_sale_total", sa.BigInteger(), nullable=False),
+        sa.Column("journal_refund_count", sa.BigInteger(), nullable=False),
+        sa.Column("journal_refund_total", sa.BigInteger(), nullable=False),
+        sa.Column("held_sale_count", sa.BigInteger(), nullable=False),
+        sa.Column("held_sale_total", sa.BigInteger(), nullable=False),
+        sa.Column("held_refund_count", sa.BigInteger(), nullable=False),
+        sa.Column("held_refund_total", sa.BigInteger(), nullable=False),
+        sa.Column("closed_by", Text(), nullable=False),
+        sa.Column("api_key", Text(), nullable=False),
+        sa.Column("close_time", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("store", "business_date", "attempt", name="pk_day_closes"),
+    )
+    op.create_table(
         "entries",
         sa.Column("id", Text(), nullable=False),
         sa.Column("record", Text(), nullable=False),
@@ -106,11 +125,20 @@ def upgrade() -> None:
         sa.Column("original_id", Text(), nullable=True),
         sa.Column("link", Text(), nullable=True),
         sa.Column("void_time", sa.BigInteger(), nullable=True),
+        sa.Column("anomalies", Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("create_time", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_entries"),
     )
     op.create_index("ix_entries_customer", "entries", ["customer_id", "business_date", "id"], unique=False)
+    op.create_index(
+        "ix_entries_odd",
+        "entries",
+        ["store", "business_date", "id"],
+        unique=False,
+        sqlite_where=sa.text("anomalies != ''"),
+        postgresql_where=sa.text("anomalies != ''"),
+    )
     op.create_index(
         "ix_entries_original",
         "entries",

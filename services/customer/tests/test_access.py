@@ -58,6 +58,8 @@ METHODS: dict[str, tuple[Any, str, Message]] = {
     "AttachPurchase": (PURCHASES, "customer.purchases.attach", pb.AttachPurchaseRequest()),
     "ListRefunds": (PURCHASES, "customer.refunds.list", pb.ListRefundsRequest()),
     "GetSpendSummary": (PURCHASES, "customer.spend.get", pb.GetSpendSummaryRequest()),
+    "ReconcileStoreDay": (PURCHASES, "customer.store_days.reconcile", pb.ReconcileStoreDayRequest()),
+    "ListStoreDays": (PURCHASES, "customer.store_days.list", pb.ListStoreDaysRequest()),
     "GetNotice": (CONSENTS, "customer.notices.get", consents_pb2.GetNoticeRequest()),
     "GrantConsent": (CONSENTS, "customer.consents.grant", consents_pb2.GrantConsentRequest()),
     "WithdrawConsent": (CONSENTS, "customer.consents.withdraw", consents_pb2.WithdrawConsentRequest()),

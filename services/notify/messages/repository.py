@@ -31,14 +31,20 @@ SELECT = sa.select(*_COLUMNS)
 BY_ID = SELECT.where(MESSAGES.c.id == sa.bindparam("id"))
 BY_KEY = SELECT.where(MESSAGES.c.business_key.in_(KEYS))
 RETRY_OF = SELECT.where(MESSAGES.c.retry_of == sa.bindparam("name"))
+# What staff must know is urgent, and a whole grading may be waiting.
+STAFF_FIRST = (True, False)
 # Each worker takes rows that no other one holds.
 DUE = (
-    SELECT.where(MESSAGES.c.due_time <= sa.bindparam("now"))
+    SELECT.where(MESSAGES.c.to_staff == sa.bindparam("to_staff"), MESSAGES.c.due_time <= sa.bindparam("now"))
     .order_by(MESSAGES.c.due_time, MESSAGES.c.id)
     .limit(sa.bindparam("limit", type_=sa.Integer))
     .with_for_update(skip_locked=True)
 )
-ANY_DUE = sa.select(MESSAGES.c.id).where(MESSAGES.c.due_time <= sa.bindparam("now")).limit(1)
+ANY_DUE = (
+    sa.select(MESSAGES.c.id)
+    .where(MESSAGES.c.to_staff.in_(STAFF_FIRST), MESSAGES.c.due_time <= sa.bindparam("now"))
+    .limit(1)
+)
 CONTENTS = sa.select(MESSAGES.c.id, MESSAGES.c.content).where(MESSAGES.c.id.in_(IDS))
 SAVE = (
     sa.update(MESSAGES)
@@ -102,8 +108,12 @@ def any_due(tx: Tx, now: int) -> bool:
 
 
 def due(tx: Tx, now: int, limit: int) -> list[Message]:
-    """Lock messages that a worker must look at, the longest due first. By `ix_messages_due`."""
-    return [_message(row) for row in tx.execute(DUE, {"now": now, "limit": limit})]
+    """Lock messages that a worker must look at: those to staff first, then the longest due. By `ix_messages_due`."""
+    found: list[Message] = []
+    for to_staff in STAFF_FIRST:
+        rows = tx.execute(DUE, {"to_staff": to_staff, "now": now, "limit": limit - len(found)})
+        found += map(_message, rows)
+    return found
 
 
 def save(tx: Tx, message: Message) -> bool:
@@ -163,7 +173,13 @@ def attempts(tx: Tx, message_id: str) -> list[Attempt]:
 def _row(message: Message) -> dict[str, Any]:
     source = {name: getattr(message.source, name) for name in _SOURCE}
     plain = {name: getattr(message, name) for name in _FIELDS}
-    return {**plain, **source, "channels": ",".join(message.channels), "retry_of": message.source.retry_of or None}
+    return {
+        **plain,
+        **source,
+        "to_staff": message.to_staff,
+        "channels": ",".join(message.channels),
+        "retry_of": message.source.retry_of or None,
+    }
 
 
 def _message(row: sa.Row[Any]) -> Message:

@@ -11,8 +11,9 @@ MESSAGES = sa.Table(
     "messages",
     METADATA,
     sa.Column("id", Text, primary_key=True),
-    # "customers/{id}" or "staff/{code}".
+    # "customers/{id}" or "staff/{code}", and which of them, for the index.
     sa.Column("recipient", Text, nullable=False),
+    sa.Column("to_staff", sa.Boolean, nullable=False),
     sa.Column("template", Text, nullable=False),
     sa.Column("purpose", Text, nullable=False),
     # In order of fallback, separated by commas.
@@ -42,7 +43,14 @@ MESSAGES = sa.Table(
 )
 # Few of all messages wait for anything.
 _DUE = MESSAGES.c.due_time.is_not(None)
-sa.Index("ix_messages_due", MESSAGES.c.due_time, MESSAGES.c.id, sqlite_where=_DUE, postgresql_where=_DUE)
+sa.Index(
+    "ix_messages_due",
+    MESSAGES.c.to_staff,
+    MESSAGES.c.due_time,
+    MESSAGES.c.id,
+    sqlite_where=_DUE,
+    postgresql_where=_DUE,
+)
 sa.Index("ix_messages_time", MESSAGES.c.create_time, MESSAGES.c.id)
 sa.Index("ix_messages_state", MESSAGES.c.state, MESSAGES.c.create_time, MESSAGES.c.id)
 sa.Index("ix_messages_recipient", MESSAGES.c.recipient, MESSAGES.c.create_time, MESSAGES.c.id)

@@ -34,6 +34,7 @@ def upgrade() -> None:
         "messages",
         sa.Column("id", Text(), nullable=False),
         sa.Column("recipient", Text(), nullable=False),
+        sa.Column("to_staff", sa.Boolean(), nullable=False),
         sa.Column("template", Text(), nullable=False),
         sa.Column("purpose", Text(), nullable=False),
         sa.Column("channels", Text(), nullable=False),
@@ -64,7 +65,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_messages_due",
         "messages",
-        ["due_time", "id"],
+        ["to_staff", "due_time", "id"],
         unique=False,
         sqlite_where=sa.text("due_time IS NOT NULL"),
         postgresql_where=sa.text("due_time IS NOT NULL"),

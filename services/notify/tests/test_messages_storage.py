@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from chassis import names, wire
@@ -42,6 +44,22 @@ def test_what_somebody_holds_is_left_alone(desk: Desk) -> None:
         assert [message.id for message in repository.due(one, due, 10)] == [message_id]
         with desk.running.database.write() as other:
             assert repository.due(other, due, 10) == []
+
+
+@pytest.mark.requirement("N-15", "K-75")
+def test_what_staff_must_know_waits_for_nobody(desk: Desk) -> None:
+    """However many messages to customers have been due for longer, those to staff are taken up first."""
+    message_id, due = held(desk), desk.running.clock.now + 2 * LATER
+    messages = desk.running.service.workers[-1].messages  # type: ignore[attr-defined]
+    with desk.running.database.write() as tx:
+        waiting = repository.get(tx, message_id)
+        new = dataclasses.replace(waiting, due_time=due, business_key=None)
+        others = [dataclasses.replace(new, id=name, recipient=f"staff/{name}") for name in ("one", "two")]
+        messages.add(tx, [(other, b"") for other in others])
+    with desk.running.database.write() as tx:
+        assert [message.id for message in repository.due(tx, due, 3)] == ["one", "two", message_id]
+        assert [message.id for message in repository.due(tx, due, 1)] == ["one"]
+        assert repository.due(tx, LATER, 3) == []
 
 
 def test_a_customer_without_a_key_has_no_values(desk: Desk) -> None:

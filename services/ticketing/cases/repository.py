@@ -75,7 +75,10 @@ class Cases:
         clocks.save(tx, case.ticket.id, case.clock_events, case.clocks)
 
     def save_alerts(self, tx: Tx, case: Case) -> None:
-        """Write what alerts have changed; the words stay as they are, for their key may be destroyed by now."""
+        """Write what alerts have changed; the words stay as they are, for their key may be destroyed by now.
+
+        By the primary keys.
+        """
         ticket = case.ticket
         changed = {"entries": ticket.entries, "update_time": ticket.update_time}
         tx.execute(sa.update(TICKETS).where(TICKETS.c.id == ticket.id).values(changed))
@@ -84,7 +87,8 @@ class Cases:
     def find(self, tx: Tx, wanted: Wanted, *, after: Sequence[str | int] | None, limit: int) -> list[Case]:
         """List cases from behind a place on: the most pressing first, or in the order of their changes.
 
-        By the index of what is asked for.
+        By `ix_tickets_owner`, `ix_tickets_assignee`, `ix_tickets_queue`, `ix_tickets_store`, `ix_tickets_customer`,
+        `uq_tickets_number`, `ix_tickets_changed`, or else `ix_tickets_pressing`; their clocks by the primary key.
         """
         column = TICKETS.c
         query = sa.select(TICKETS)

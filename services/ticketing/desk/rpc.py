@@ -117,6 +117,7 @@ def actor(call: Call) -> Actor:
 def require_seen(ticket: Ticket, call: Call, *also: str) -> None:
     """Raise `StoreForeign` unless the ticket is of a store of the caller's, or the caller's own; `also` own it too."""
     principal = call.principal
-    own = (principal.staff or principal.operator) in (ticket.owner, ticket.assignee, *also)
+    staff = principal.staff or principal.operator
+    own = bool(staff) and staff in (ticket.owner, ticket.assignee, *also)
     if principal.stores != ALL_STORES and ticket.store not in principal.stores and not own:
         raise StoreForeign(store=ticket.store or "-")

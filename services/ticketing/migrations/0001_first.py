@@ -89,6 +89,28 @@ def upgrade() -> None:
     op.create_index("ix_follow_ups_state", "follow_ups", ["state", "due_time", "id"], unique=False)
     op.create_index("ix_follow_ups_ticket_id", "follow_ups", ["ticket_id"], unique=False)
     op.create_table(
+        "improvement_actions",
+        sa.Column("id", Text(), nullable=False),
+        sa.Column("ticket_id", Text(), nullable=False),
+        sa.Column("ticket_number", Text(), nullable=False),
+        sa.Column("subject", Text(), nullable=False),
+        sa.Column("responsible", Text(), nullable=False),
+        sa.Column("due_time", sa.BigInteger(), nullable=False),
+        sa.Column("create_time", sa.BigInteger(), nullable=False),
+        sa.Column("state", Text(), nullable=False),
+        sa.Column("complete_time", sa.BigInteger(), nullable=True),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_improvement_actions"),
+    )
+    op.create_index(
+        "ix_improvement_actions_responsible",
+        "improvement_actions",
+        ["responsible", "state", "due_time", "id"],
+        unique=False,
+    )
+    op.create_index("ix_improvement_actions_state", "improvement_actions", ["state", "due_time", "id"], unique=False)
+    op.create_index("ix_improvement_actions_ticket_id", "improvement_actions", ["ticket_id"], unique=False)
+    op.create_table(
         "staff",
         sa.Column("code", Text(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),

@@ -25,6 +25,8 @@ from shuke.ticketing.v1 import (
     complaints_pb2,
     complaints_pb2_grpc,
     events_pb2,
+    followups_pb2,
+    followups_pb2_grpc,
     tickets_pb2_grpc,
 )
 from shuke.ticketing.v1 import policies_pb2 as policies
@@ -36,8 +38,14 @@ STUBS = {
     "tickets": tickets_pb2_grpc.TicketServiceStub,
     "complaints": complaints_pb2_grpc.ComplaintServiceStub,
     "clocks": clocks_pb2_grpc.ClockServiceStub,
+    "followups": followups_pb2_grpc.FollowUpServiceStub,
 }
-MODULES: dict[str, Any] = {"tickets": pb, "complaints": complaints_pb2, "clocks": clocks_pb2}
+MODULES: dict[str, Any] = {
+    "tickets": pb,
+    "complaints": complaints_pb2,
+    "clocks": clocks_pb2,
+    "followups": followups_pb2,
+}
 HOUR = 3600 * SECOND
 LEEDS, YORK = "LEEDS", "YORK"
 # The desk, whose superior is the manager; the engineer; somebody who left.
@@ -45,7 +53,7 @@ ALICE, MARY, EVA, GONE = "A01", "M01", "E01", "G01"
 # What all may who work on tickets; a manager may manage besides.
 WORK = (
     *(f"ticketing.tickets.{verb}" for verb in ("open", "get", "list", "update", "handle")),
-    *(f"ticketing.{noun}.*" for noun in ("complaints", "clocks", "reports", "follow_ups")),
+    *(f"ticketing.{noun}.*" for noun in ("complaints", "clocks", "reports", "follow_ups", "improvements")),
 )
 CALLER = ("staff", "stores", "operator", "permissions", "language")
 

@@ -179,3 +179,14 @@ def test_a_repeated_call_acts_once(clerk: Clerk) -> None:
     with pytest.raises(Refusal) as refused:
         clerk.act("tickets", "AddNote", ticket, text="Ah.", request_id="note-1")
     assert refused.value.reason == "REQUEST_ID_REUSED"
+
+
+@pytest.mark.requirement("G-15")
+def test_who_names_no_staff_owns_no_ticket(clerk: Clerk) -> None:
+    """A key of another store that names no member of staff sees no ticket, least of all one that nobody works on."""
+    ticket = clerk.open(store=YORK)
+    clerk.act("tickets", "AssignTicket", ticket, assignee="")
+    with pytest.raises(Refusal) as refused:
+        clerk.get(ticket, stores=(LEEDS,), staff="")
+    assert refused.value.reason == "STORE_FOREIGN"
+    assert clerk.listed(queue="queues/complaints", stores=(LEEDS,), staff="") == []

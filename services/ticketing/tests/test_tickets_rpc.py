@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from google.type.money_pb2 import Money
 
-from services.ticketing.tests.clerk import ALICE, EVA, HOUR, LEEDS, MARY, Clerk, clock_of
+from services.ticketing.tests.clerk import ALICE, EVA, HOUR, LEEDS, MARY, Clerk, clock_of, houses
 from services.ticketing.tests.neighbours import ANNA
 from shuke.ticketing.v1 import tickets_pb2 as pb
 from shuke.ticketing.v1.ticket_pb2 import Clock, Commitment, Solution, Ticket
@@ -225,3 +227,34 @@ def test_no_step_of_a_complaint_before_the_other(clerk: Clerk) -> None:
     with pytest.raises(Refusal) as refused:
         clerk.act("tickets", "SolveTicket", ticket, result="Done.", solution=2)
     assert refused.value.fields == {"solution": "SOLUTION_UNKNOWN"}
+
+
+@pytest.mark.requirement("K-49", "K-52", "X-17")
+def test_a_dispute_is_settled_across_departments(clerk: Clerk) -> None:
+    """A dispute goes the way of a complaint while departments take turns; one owner coordinates them to its end."""
+    ticket = clerk.open(type=Ticket.DISPUTE)
+    assert ticket.queue == "queues/complaints"
+    clerk.act("tickets", "AcknowledgeTicket", ticket, restatement="Yes.", apologised=True)
+    clerk.act("tickets", "TransferTicket", ticket, queue="queues/repairs", reason="Was it repaired well?")
+    clerk.act("complaints", "VerifyFacts", ticket, finding=Ticket.CONFIRMED, report="It was not.", staff=EVA)
+    clerk.act("tickets", "TransferTicket", ticket, queue="queues/complaints", assignee=f"staff/{ALICE}", reason="So.")
+    clerk.act("complaints", "ProposeSolution", ticket, description="Repair it anew", explanation="Our fault.")
+    clerk.act("complaints", "AnswerSolution", ticket, solution=1, accepted=True)
+    solved = clerk.act("tickets", "SolveTicket", ticket, result="Repaired anew.", solution=1)
+    assert (solved.state, solved.owner) == (Ticket.SOLVED, f"staff/{ALICE}")
+    queues = [entry.details["queue"] for entry in clerk.timeline(ticket) if "queue" in entry.details]
+    assert queues == ["complaints", "repairs", "complaints"]
+
+
+@pytest.mark.requirement("K-30", "X-14")
+def test_another_policy_keeps_what_was_counted(clerk: Clerk) -> None:
+    """A policy that comes into force gives an open ticket its limits with the next classification, as of the report."""
+    ticket = clerk.open(type=Ticket.REPAIR)
+    clerk.later(HOUR)
+    changed = houses()["sla"]
+    changed.sla.rules[3].resolve.FromSeconds(12 * 3600)
+    clerk.enforce("sla", changed, since=date(2026, 3, 1))
+    assert clock_of(clerk.get(ticket), Clock.RESOLVE).due_time == clerk.at(23 * HOUR)
+    classified = clerk.act("tickets", "ClassifyTicket", ticket)
+    assert clock_of(classified, Clock.RESOLVE).due_time == clerk.at(11 * HOUR)
+    assert clock_of(classified, Clock.RESOLVE).start_time == ticket.report_time

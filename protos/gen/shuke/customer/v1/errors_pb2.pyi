@@ -144,6 +144,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: somebody would be above oneself. Metadata: field, path."""
     STAFF_UNNAMED: _ErrorReason.ValueType  # 80
     """PERMISSION_DENIED: the caller's key is nobody's own and names no operator, so that nobody is known who held the contact."""
+    JOURNAL_REPEATED: _ErrorReason.ValueType  # 81
+    """INVALID_ARGUMENT: a store's journal has a terminal or a receipt twice. Metadata: field."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "customer.shuke". The values are the wire reasons."""
@@ -270,4 +272,6 @@ SUPERIOR_CIRCLE: ErrorReason.ValueType  # 79
 """INVALID_ARGUMENT: somebody would be above oneself. Metadata: field, path."""
 STAFF_UNNAMED: ErrorReason.ValueType  # 80
 """PERMISSION_DENIED: the caller's key is nobody's own and names no operator, so that nobody is known who held the contact."""
+JOURNAL_REPEATED: ErrorReason.ValueType  # 81
+"""INVALID_ARGUMENT: a store's journal has a terminal or a receipt twice. Metadata: field."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -677,6 +677,268 @@ class Refund(_message.Message):
 Global___Refund: _TypeAlias = Refund  # noqa: Y015
 
 @_typing.final
+class DaySums(_message.Message):
+    """DaySums are the sales and refunds of a business date, counted and added up: those of a store, or of one of its terminals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SALE_COUNT_FIELD_NUMBER: _builtins.int
+    SALE_TOTAL_FIELD_NUMBER: _builtins.int
+    REFUND_COUNT_FIELD_NUMBER: _builtins.int
+    REFUND_TOTAL_FIELD_NUMBER: _builtins.int
+    sale_count: _builtins.int
+    """Sale count: number of sales, at most 1,000,000."""
+    refund_count: _builtins.int
+    """Refund count: number of refunds, at most 1,000,000."""
+    @_builtins.property
+    def sale_total(self) -> _money_pb2.Money:
+        """Sale total: sum of the sales."""
+
+    @_builtins.property
+    def refund_total(self) -> _money_pb2.Money:
+        """Refund total: sum of the refunds, positive."""
+
+    def __init__(
+        self,
+        *,
+        sale_count: _builtins.int = ...,
+        sale_total: _money_pb2.Money | None = ...,
+        refund_count: _builtins.int = ...,
+        refund_total: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refund_total", b"refund_total", "sale_total", b"sale_total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refund_count", b"refund_count", "refund_total", b"refund_total", "sale_count", b"sale_count", "sale_total", b"sale_total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DaySums: _TypeAlias = DaySums  # noqa: Y015
+
+@_typing.final
+class JournalTerminal(_message.Message):
+    """JournalTerminal is what a store's journal adds up to at one of its terminals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    SUMS_FIELD_NUMBER: _builtins.int
+    terminal: _builtins.str
+    """Terminal, as on its receipts; may be empty. At most 32 visible ASCII characters."""
+    @_builtins.property
+    def sums(self) -> Global___DaySums:
+        """Sums of the terminal."""
+
+    def __init__(
+        self,
+        *,
+        terminal: _builtins.str = ...,
+        sums: Global___DaySums | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sums", b"sums"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sums", b"sums", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JournalTerminal: _TypeAlias = JournalTerminal  # noqa: Y015
+
+@_typing.final
+class JournalReceipt(_message.Message):
+    """JournalReceipt is one receipt of a store's journal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[JournalReceipt._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: JournalReceipt._Kind.ValueType  # 0
+        """Not stated; refused on input."""
+        SALE: JournalReceipt._Kind.ValueType  # 1
+        """A sale."""
+        REFUND: JournalReceipt._Kind.ValueType  # 2
+        """A refund."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """Kind of record."""
+
+    KIND_UNSPECIFIED: JournalReceipt.Kind.ValueType  # 0
+    """Not stated; refused on input."""
+    SALE: JournalReceipt.Kind.ValueType  # 1
+    """A sale."""
+    REFUND: JournalReceipt.Kind.ValueType  # 2
+    """A refund."""
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    RECEIPT_NO_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    terminal: _builtins.str
+    """Terminal, as on the receipt; may be empty. At most 32 visible ASCII characters."""
+    kind: Global___JournalReceipt.Kind.ValueType
+    """Kind of record."""
+    receipt_no: _builtins.str
+    """Receipt number. 1 to 64 visible ASCII characters."""
+    @_builtins.property
+    def total(self) -> _money_pb2.Money:
+        """Total of the receipt; of a refund what was given back, positive."""
+
+    def __init__(
+        self,
+        *,
+        terminal: _builtins.str = ...,
+        kind: Global___JournalReceipt.Kind.ValueType = ...,
+        receipt_no: _builtins.str = ...,
+        total: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "receipt_no", b"receipt_no", "terminal", b"terminal", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JournalReceipt: _TypeAlias = JournalReceipt  # noqa: Y015
+
+@_typing.final
+class DayClose(_message.Message):
+    """DayClose is one attempt at closing a store's day. It is never changed; a later attempt stands beside it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    BUSINESS_DATE_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    BALANCED_FIELD_NUMBER: _builtins.int
+    JOURNAL_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    CLOSED_BY_FIELD_NUMBER: _builtins.int
+    API_KEY_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """Store, by code."""
+    attempt: _builtins.int
+    """Attempt: 1 for the first close of the day."""
+    balanced: _builtins.bool
+    """Balanced is true when journal and ledger were equal in everything that the journal told."""
+    closed_by: _builtins.str
+    """Closed by: staff code of the operator or of the staff key; empty when neither was given."""
+    api_key: _builtins.str
+    """API key that the close came with, "apiKeys/{uuid}"."""
+    @_builtins.property
+    def business_date(self) -> _date_pb2.Date:
+        """Business date that was closed."""
+
+    @_builtins.property
+    def journal(self) -> Global___DaySums:
+        """Journal: what the store's journal added up to."""
+
+    @_builtins.property
+    def held(self) -> Global___DaySums:
+        """Held: what the ledger held at that moment."""
+
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp:
+        """Close time."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        business_date: _date_pb2.Date | None = ...,
+        attempt: _builtins.int = ...,
+        balanced: _builtins.bool = ...,
+        journal: Global___DaySums | None = ...,
+        held: Global___DaySums | None = ...,
+        closed_by: _builtins.str = ...,
+        api_key: _builtins.str = ...,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date", "close_time", b"close_time", "held", b"held", "journal", b"journal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "attempt", b"attempt", "balanced", b"balanced", "business_date", b"business_date", "close_time", b"close_time", "closed_by", b"closed_by", "held", b"held", "journal", b"journal", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DayClose: _TypeAlias = DayClose  # noqa: Y015
+
+@_typing.final
+class StoreDay(_message.Message):
+    """StoreDay is a business date of a store."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[StoreDay._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: StoreDay._State.ValueType  # 0
+        """Never sent."""
+        OPEN: StoreDay._State.ValueType  # 1
+        """Nobody has closed it."""
+        BALANCED: StoreDay._State.ValueType  # 2
+        """Journal and ledger were equal at the last close, and the ledger is still as it was."""
+        DIFFERENT: StoreDay._State.ValueType  # 3
+        """Journal and ledger differed at the last close."""
+        CHANGED: StoreDay._State.ValueType  # 4
+        """They were equal at the last close, and the ledger has changed since."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State says whether the day is closed."""
+
+    STATE_UNSPECIFIED: StoreDay.State.ValueType  # 0
+    """Never sent."""
+    OPEN: StoreDay.State.ValueType  # 1
+    """Nobody has closed it."""
+    BALANCED: StoreDay.State.ValueType  # 2
+    """Journal and ledger were equal at the last close, and the ledger is still as it was."""
+    DIFFERENT: StoreDay.State.ValueType  # 3
+    """Journal and ledger differed at the last close."""
+    CHANGED: StoreDay.State.ValueType  # 4
+    """They were equal at the last close, and the ledger has changed since."""
+
+    STORE_FIELD_NUMBER: _builtins.int
+    BUSINESS_DATE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    LAST_CLOSE_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """Store, by code."""
+    state: Global___StoreDay.State.ValueType
+    """State: whether it is closed."""
+    @_builtins.property
+    def business_date(self) -> _date_pb2.Date:
+        """Business date."""
+
+    @_builtins.property
+    def held(self) -> Global___DaySums:
+        """Held: what the ledger holds now."""
+
+    @_builtins.property
+    def last_close(self) -> Global___DayClose:
+        """Last close; unset while there is none."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        business_date: _date_pb2.Date | None = ...,
+        state: Global___StoreDay.State.ValueType = ...,
+        held: Global___DaySums | None = ...,
+        last_close: Global___DayClose | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date", "held", b"held", "last_close", b"last_close"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date", "held", b"held", "last_close", b"last_close", "state", b"state", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoreDay: _TypeAlias = StoreDay  # noqa: Y015
+
+@_typing.final
 class RecordPurchaseRequest(_message.Message):
     """RecordPurchaseRequest holds a sale."""
 
@@ -1247,6 +1509,7 @@ class ListPurchasesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    WITH_ANOMALIES_FIELD_NUMBER: _builtins.int
     customer: _builtins.str
     """Customer, "customers/{uuid}"."""
     store: _builtins.str
@@ -1257,6 +1520,8 @@ class ListPurchasesRequest(_message.Message):
     """Page token of the previous answer; the other fields must not change."""
     state: Global___Purchase.State.ValueType
     """State of the purchases; unset for any."""
+    with_anomalies: _builtins.bool
+    """With anomalies: only purchases that were odd when they were recorded."""
     @_builtins.property
     def first_date(self) -> _date_pb2.Date:
         """First date: earliest business date; unset for all."""
@@ -1275,10 +1540,11 @@ class ListPurchasesRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         state: Global___Purchase.State.ValueType = ...,
+        with_anomalies: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_date", b"first_date", "last_date", b"last_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "first_date", b"first_date", "last_date", b"last_date", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "store", b"store"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "first_date", b"first_date", "last_date", b"last_date", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "store", b"store", "with_anomalies", b"with_anomalies"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1325,6 +1591,7 @@ class ListRefundsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    WITH_ANOMALIES_FIELD_NUMBER: _builtins.int
     customer: _builtins.str
     """Customer, "customers/{uuid}"."""
     store: _builtins.str
@@ -1335,6 +1602,8 @@ class ListRefundsRequest(_message.Message):
     """Page token of the previous answer; the other fields must not change."""
     state: Global___Refund.State.ValueType
     """State of the refunds; unset for any."""
+    with_anomalies: _builtins.bool
+    """With anomalies: only refunds that were odd when they were recorded."""
     @_builtins.property
     def first_date(self) -> _date_pb2.Date:
         """First date: earliest business date; unset for all."""
@@ -1353,10 +1622,11 @@ class ListRefundsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         state: Global___Refund.State.ValueType = ...,
+        with_anomalies: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_date", b"first_date", "last_date", b"last_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "first_date", b"first_date", "last_date", b"last_date", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "store", b"store"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "first_date", b"first_date", "last_date", b"last_date", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "store", b"store", "with_anomalies", b"with_anomalies"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1499,3 +1769,262 @@ class SpendSummary(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SpendSummary: _TypeAlias = SpendSummary  # noqa: Y015
+
+@_typing.final
+class ReconcileStoreDayRequest(_message.Message):
+    """ReconcileStoreDayRequest is a store's day as its own journal has it: added up per terminal, or receipt by receipt. Without either the
+    journal has nothing.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    BUSINESS_DATE_FIELD_NUMBER: _builtins.int
+    TERMINALS_FIELD_NUMBER: _builtins.int
+    RECEIPTS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """Store, by code."""
+    request_id: _builtins.str
+    """Request id: repeats with the same id and content answer what was answered first. 1 to 64 visible ASCII characters."""
+    @_builtins.property
+    def business_date(self) -> _date_pb2.Date:
+        """Business date to close."""
+
+    @_builtins.property
+    def terminals(self) -> _containers.RepeatedCompositeFieldContainer[Global___JournalTerminal]:
+        """Terminals with their sums, at most 1,000, each once."""
+
+    @_builtins.property
+    def receipts(self) -> _containers.RepeatedCompositeFieldContainer[Global___JournalReceipt]:
+        """Receipts, at most 5,000, each once; a store with more of them a day tells its terminals."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        business_date: _date_pb2.Date | None = ...,
+        terminals: _abc.Iterable[Global___JournalTerminal] | None = ...,
+        receipts: _abc.Iterable[Global___JournalReceipt] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date", "receipts", b"receipts", "request_id", b"request_id", "store", b"store", "terminals", b"terminals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileStoreDayRequest: _TypeAlias = ReconcileStoreDayRequest  # noqa: Y015
+
+@_typing.final
+class ReconcileStoreDayResponse(_message.Message):
+    """ReconcileStoreDayResponse tells how journal and ledger compare."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Item(_message.Message):
+        """Item is what journal and ledger have under one key: a receipt, or all sales or all refunds of a terminal."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _Verdict:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ReconcileStoreDayResponse.Item._Verdict.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            VERDICT_UNSPECIFIED: ReconcileStoreDayResponse.Item._Verdict.ValueType  # 0
+            """Never sent."""
+            EQUAL: ReconcileStoreDayResponse.Item._Verdict.ValueType  # 1
+            """Both have the same."""
+            MISSING: ReconcileStoreDayResponse.Item._Verdict.ValueType  # 2
+            """The journal has more records than the ledger: deliver what is missing."""
+            EXTRA: ReconcileStoreDayResponse.Item._Verdict.ValueType  # 3
+            """The ledger has more records than the journal."""
+            AMOUNT: ReconcileStoreDayResponse.Item._Verdict.ValueType  # 4
+            """Both have as many records, with another amount."""
+
+        class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
+            """Verdict says how both compare."""
+
+        VERDICT_UNSPECIFIED: ReconcileStoreDayResponse.Item.Verdict.ValueType  # 0
+        """Never sent."""
+        EQUAL: ReconcileStoreDayResponse.Item.Verdict.ValueType  # 1
+        """Both have the same."""
+        MISSING: ReconcileStoreDayResponse.Item.Verdict.ValueType  # 2
+        """The journal has more records than the ledger: deliver what is missing."""
+        EXTRA: ReconcileStoreDayResponse.Item.Verdict.ValueType  # 3
+        """The ledger has more records than the journal."""
+        AMOUNT: ReconcileStoreDayResponse.Item.Verdict.ValueType  # 4
+        """Both have as many records, with another amount."""
+
+        TERMINAL_FIELD_NUMBER: _builtins.int
+        KIND_FIELD_NUMBER: _builtins.int
+        RECEIPT_NO_FIELD_NUMBER: _builtins.int
+        VERDICT_FIELD_NUMBER: _builtins.int
+        JOURNAL_COUNT_FIELD_NUMBER: _builtins.int
+        JOURNAL_TOTAL_FIELD_NUMBER: _builtins.int
+        HELD_COUNT_FIELD_NUMBER: _builtins.int
+        HELD_TOTAL_FIELD_NUMBER: _builtins.int
+        terminal: _builtins.str
+        """Terminal."""
+        kind: Global___JournalReceipt.Kind.ValueType
+        """Kind of record."""
+        receipt_no: _builtins.str
+        """Receipt number; empty where terminals were compared."""
+        verdict: Global___ReconcileStoreDayResponse.Item.Verdict.ValueType
+        """Verdict: how both compare."""
+        journal_count: _builtins.int
+        """Journal count: number of records that the journal has; 0 or 1 of a receipt."""
+        held_count: _builtins.int
+        """Held count: number of records that the ledger holds; 0 or 1 of a receipt."""
+        @_builtins.property
+        def journal_total(self) -> _money_pb2.Money:
+            """Journal total: what they add up to."""
+
+        @_builtins.property
+        def held_total(self) -> _money_pb2.Money:
+            """Held total: what they add up to."""
+
+        def __init__(
+            self,
+            *,
+            terminal: _builtins.str = ...,
+            kind: Global___JournalReceipt.Kind.ValueType = ...,
+            receipt_no: _builtins.str = ...,
+            verdict: Global___ReconcileStoreDayResponse.Item.Verdict.ValueType = ...,
+            journal_count: _builtins.int = ...,
+            journal_total: _money_pb2.Money | None = ...,
+            held_count: _builtins.int = ...,
+            held_total: _money_pb2.Money | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["held_total", b"held_total", "journal_total", b"journal_total"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["held_count", b"held_count", "held_total", b"held_total", "journal_count", b"journal_count", "journal_total", b"journal_total", "kind", b"kind", "receipt_no", b"receipt_no", "terminal", b"terminal", "verdict", b"verdict"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class AnomalyCount(_message.Message):
+        """AnomalyCount tells how often something was odd."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ANOMALY_FIELD_NUMBER: _builtins.int
+        COUNT_FIELD_NUMBER: _builtins.int
+        anomaly: Global___Purchase.Anomaly.ValueType
+        """Anomaly that was found."""
+        count: _builtins.int
+        """Count: number of the day's sales and refunds that have it."""
+        def __init__(
+            self,
+            *,
+            anomaly: Global___Purchase.Anomaly.ValueType = ...,
+            count: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["anomaly", b"anomaly", "count", b"count"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CLOSE_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    ANOMALIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def close(self) -> Global___DayClose:
+        """Close as it is kept."""
+
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReconcileStoreDayResponse.Item]:
+        """Items, in the order of terminal, kind and receipt number."""
+
+    @_builtins.property
+    def anomalies(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReconcileStoreDayResponse.AnomalyCount]:
+        """Anomalies of what the ledger holds of the day; ListPurchases and ListRefunds show them with with_anomalies."""
+
+    def __init__(
+        self,
+        *,
+        close: Global___DayClose | None = ...,
+        items: _abc.Iterable[Global___ReconcileStoreDayResponse.Item] | None = ...,
+        anomalies: _abc.Iterable[Global___ReconcileStoreDayResponse.AnomalyCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close", b"close"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anomalies", b"anomalies", "close", b"close", "items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileStoreDayResponse: _TypeAlias = ReconcileStoreDayResponse  # noqa: Y015
+
+@_typing.final
+class ListStoreDaysRequest(_message.Message):
+    """ListStoreDaysRequest says which days of a store."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_FIELD_NUMBER: _builtins.int
+    FIRST_DATE_FIELD_NUMBER: _builtins.int
+    LAST_DATE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    store: _builtins.str
+    """Store, by code."""
+    page_size: _builtins.int
+    """Page size: 0 means 50, above 200 counts as 200."""
+    page_token: _builtins.str
+    """Page token of the previous answer; the other fields must not change."""
+    @_builtins.property
+    def first_date(self) -> _date_pb2.Date:
+        """First date: earliest business date."""
+
+    @_builtins.property
+    def last_date(self) -> _date_pb2.Date:
+        """Last date: latest business date; today when it is unset or later."""
+
+    def __init__(
+        self,
+        *,
+        store: _builtins.str = ...,
+        first_date: _date_pb2.Date | None = ...,
+        last_date: _date_pb2.Date | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_date", b"first_date", "last_date", b"last_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_date", b"first_date", "last_date", b"last_date", "page_size", b"page_size", "page_token", b"page_token", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStoreDaysRequest: _TypeAlias = ListStoreDaysRequest  # noqa: Y015
+
+@_typing.final
+class ListStoreDaysResponse(_message.Message):
+    """ListStoreDaysResponse holds one page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_DAYS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Next page token; empty on the last page."""
+    @_builtins.property
+    def store_days(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoreDay]:
+        """Store days, the latest first."""
+
+    def __init__(
+        self,
+        *,
+        store_days: _abc.Iterable[Global___StoreDay] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "store_days", b"store_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStoreDaysResponse: _TypeAlias = ListStoreDaysResponse  # noqa: Y015

@@ -101,6 +101,16 @@ class PurchaseServiceStub:
                 request_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.GetSpendSummaryRequest.SerializeToString,
                 response_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.SpendSummary.FromString,
                 _registered_method=True)
+        self.ReconcileStoreDay = channel.unary_unary(
+                '/shuke.customer.v1.PurchaseService/ReconcileStoreDay',
+                request_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ReconcileStoreDayRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ReconcileStoreDayResponse.FromString,
+                _registered_method=True)
+        self.ListStoreDays = channel.unary_unary(
+                '/shuke.customer.v1.PurchaseService/ListStoreDays',
+                request_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ListStoreDaysRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ListStoreDaysResponse.FromString,
+                _registered_method=True)
 
 
 class PurchaseServiceServicer:
@@ -210,6 +220,23 @@ class PurchaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReconcileStoreDay(self, request, context):
+        """ReconcileStoreDay holds a store's day as its own journal has it against the ledger, and keeps the outcome as a close of that day. It changes
+        no record: deliver what is MISSING, then close the day again. Sales that were voided count on neither side, so a journal leaves them out.
+        Errors: INVALID_ARGUMENT with a violation per field; FAILED_PRECONDITION (TIME_IN_FUTURE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStoreDays(self, request, context):
+        """ListStoreDays lists every day of a window, the latest first, with its last close and with what the ledger holds of it now. Days to come
+        are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PurchaseServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -277,6 +304,16 @@ def add_PurchaseServiceServicer_to_server(servicer, server):
                     servicer.GetSpendSummary,
                     request_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.GetSpendSummaryRequest.FromString,
                     response_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.SpendSummary.SerializeToString,
+            ),
+            'ReconcileStoreDay': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReconcileStoreDay,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ReconcileStoreDayRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ReconcileStoreDayResponse.SerializeToString,
+            ),
+            'ListStoreDays': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStoreDays,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ListStoreDaysRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.ListStoreDaysResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -632,6 +669,60 @@ class PurchaseService:
             '/shuke.customer.v1.PurchaseService/GetSpendSummary',
             shuke_dot_customer_dot_v1_dot_purchases__pb2.GetSpendSummaryRequest.SerializeToString,
             shuke_dot_customer_dot_v1_dot_purchases__pb2.SpendSummary.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReconcileStoreDay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.PurchaseService/ReconcileStoreDay',
+            shuke_dot_customer_dot_v1_dot_purchases__pb2.ReconcileStoreDayRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_purchases__pb2.ReconcileStoreDayResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStoreDays(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.PurchaseService/ListStoreDays',
+            shuke_dot_customer_dot_v1_dot_purchases__pb2.ListStoreDaysRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_purchases__pb2.ListStoreDaysResponse.FromString,
             options,
             channel_credentials,
             insecure,

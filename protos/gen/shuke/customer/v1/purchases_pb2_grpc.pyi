@@ -78,6 +78,15 @@ class PurchaseServiceStub:
     """ListRefunds lists refunds of a customer or of a store, the latest business date first. A store's key must name its store."""
     GetSpendSummary: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.GetSpendSummaryRequest, _purchases_pb2.SpendSummary]
     """GetSpendSummary sums up what a customer bought and gave back within a window of business dates."""
+    ReconcileStoreDay: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.ReconcileStoreDayRequest, _purchases_pb2.ReconcileStoreDayResponse]
+    """ReconcileStoreDay holds a store's day as its own journal has it against the ledger, and keeps the outcome as a close of that day. It changes
+    no record: deliver what is MISSING, then close the day again. Sales that were voided count on neither side, so a journal leaves them out.
+    Errors: INVALID_ARGUMENT with a violation per field; FAILED_PRECONDITION (TIME_IN_FUTURE).
+    """
+    ListStoreDays: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.ListStoreDaysRequest, _purchases_pb2.ListStoreDaysResponse]
+    """ListStoreDays lists every day of a window, the latest first, with its last close and with what the ledger holds of it now. Days to come
+    are left out.
+    """
 
 @_typing.type_check_only
 class PurchaseServiceAsyncStub(PurchaseServiceStub):
@@ -129,6 +138,15 @@ class PurchaseServiceAsyncStub(PurchaseServiceStub):
     """ListRefunds lists refunds of a customer or of a store, the latest business date first. A store's key must name its store."""
     GetSpendSummary: _aio.UnaryUnaryMultiCallable[_purchases_pb2.GetSpendSummaryRequest, _purchases_pb2.SpendSummary]  # type: ignore[assignment]
     """GetSpendSummary sums up what a customer bought and gave back within a window of business dates."""
+    ReconcileStoreDay: _aio.UnaryUnaryMultiCallable[_purchases_pb2.ReconcileStoreDayRequest, _purchases_pb2.ReconcileStoreDayResponse]  # type: ignore[assignment]
+    """ReconcileStoreDay holds a store's day as its own journal has it against the ledger, and keeps the outcome as a close of that day. It changes
+    no record: deliver what is MISSING, then close the day again. Sales that were voided count on neither side, so a journal leaves them out.
+    Errors: INVALID_ARGUMENT with a violation per field; FAILED_PRECONDITION (TIME_IN_FUTURE).
+    """
+    ListStoreDays: _aio.UnaryUnaryMultiCallable[_purchases_pb2.ListStoreDaysRequest, _purchases_pb2.ListStoreDaysResponse]  # type: ignore[assignment]
+    """ListStoreDays lists every day of a window, the latest first, with its last close and with what the ledger holds of it now. Days to come
+    are left out.
+    """
 
 class PurchaseServiceServicer(metaclass=_abc_1.ABCMeta):
     """PurchaseService is the ledger of what customers bought and gave back. A sale or refund is a fact: its receipt is its key, and sending
@@ -255,5 +273,26 @@ class PurchaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_purchases_pb2.SpendSummary, _abc.Awaitable[_purchases_pb2.SpendSummary]]:
         """GetSpendSummary sums up what a customer bought and gave back within a window of business dates."""
+
+    @_abc_1.abstractmethod
+    def ReconcileStoreDay(
+        self,
+        request: _purchases_pb2.ReconcileStoreDayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_purchases_pb2.ReconcileStoreDayResponse, _abc.Awaitable[_purchases_pb2.ReconcileStoreDayResponse]]:
+        """ReconcileStoreDay holds a store's day as its own journal has it against the ledger, and keeps the outcome as a close of that day. It changes
+        no record: deliver what is MISSING, then close the day again. Sales that were voided count on neither side, so a journal leaves them out.
+        Errors: INVALID_ARGUMENT with a violation per field; FAILED_PRECONDITION (TIME_IN_FUTURE).
+        """
+
+    @_abc_1.abstractmethod
+    def ListStoreDays(
+        self,
+        request: _purchases_pb2.ListStoreDaysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_purchases_pb2.ListStoreDaysResponse, _abc.Awaitable[_purchases_pb2.ListStoreDaysResponse]]:
+        """ListStoreDays lists every day of a window, the latest first, with its last close and with what the ledger holds of it now. Days to come
+        are left out.
+        """
 
 def add_PurchaseServiceServicer_to_server(servicer: PurchaseServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

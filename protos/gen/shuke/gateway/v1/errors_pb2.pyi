@@ -44,6 +44,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED: x-operator names a member of staff who works for none of the key's stores. Metadata: operator."""
     STAFF_INACTIVE: _ErrorReason.ValueType  # 10
     """PERMISSION_DENIED: the member of staff whom a staff key stands for has left or must not act. Metadata: staff."""
+    API_KEY_NOT_FOUND: _ErrorReason.ValueType  # 11
+    """NOT_FOUND: there is no such key. Metadata: name."""
+    LAST_KEY_MAKER: _ErrorReason.ValueType  # 12
+    """FAILED_PRECONDITION: no other active key may make keys. Metadata: name."""
+    ENUM_UNKNOWN: _ErrorReason.ValueType  # 13
+    """INVALID_ARGUMENT: the contracts have no enum of this name. Metadata: field, enum_type."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "gateway.shuke". The values are the wire reasons."""
@@ -70,4 +76,10 @@ OPERATOR_FOREIGN: ErrorReason.ValueType  # 9
 """PERMISSION_DENIED: x-operator names a member of staff who works for none of the key's stores. Metadata: operator."""
 STAFF_INACTIVE: ErrorReason.ValueType  # 10
 """PERMISSION_DENIED: the member of staff whom a staff key stands for has left or must not act. Metadata: staff."""
+API_KEY_NOT_FOUND: ErrorReason.ValueType  # 11
+"""NOT_FOUND: there is no such key. Metadata: name."""
+LAST_KEY_MAKER: ErrorReason.ValueType  # 12
+"""FAILED_PRECONDITION: no other active key may make keys. Metadata: name."""
+ENUM_UNKNOWN: ErrorReason.ValueType  # 13
+"""INVALID_ARGUMENT: the contracts have no enum of this name. Metadata: field, enum_type."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

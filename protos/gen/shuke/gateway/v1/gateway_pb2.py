@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from shuke.options.v1 import options_pb2 as shuke_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eshuke/gateway/v1/gateway.proto\x12\x10shuke.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eshuke/options/v1/options.proto\"\xea\x04\n\x06\x41piKey\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12;\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.shuke.gateway.v1.ApiKey.KindB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12\x39\n\x05roles\x18\x04 \x03(\tB*\xe2\x41\x01\x02\xbaH#\x92\x01 \x08\x01\x10\x14\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,31}$\x12\x41\n\x06stores\x18\x05 \x03(\tB1\xe2\x41\x01\x01\xbaH*\x92\x01\'\x10\xf4\x03\"\"r 2\x1e^([A-Z0-9][A-Z0-9-]{0,31}|\\*)$\x12*\n\x05staff\x18\x06 \x01(\tB\x1b\xe2\x41\x01\x01\xbaH\x14r\x12\x32\x10^[!-.0-~]{0,32}$\x12\x35\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x07purpose\x18\t \x01(\tB$\xe2\x41\x01\x01\xbaH\x1dr\x1b\x32\x19^([A-Z][A-Z0-9_]{0,31})?$\"\x9c\x01\n\x04Kind\x12\x31\n\x10KIND_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12\x1f\n\x04TILL\x10\x01\x1a\x15\x92\xb5\x18\x11\n\t\xe6\x94\xb6\xe9\x93\xb6\xe6\x9c\xba\x12\x04Till\x12 \n\x06SYSTEM\x10\x02\x1a\x14\x92\xb5\x18\x10\n\x06\xe7\xb3\xbb\xe7\xbb\x9f\x12\x06System\x12\x1e\n\x05STAFF\x10\x03\x1a\x13\x92\xb5\x18\x0f\n\x06\xe5\x91\x98\xe5\xb7\xa5\x12\x05Staff\"L\n\x13\x43reateApiKeyRequest\x12\x35\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.shuke.gateway.v1.ApiKeyB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"P\n\x14\x43reateApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.shuke.gateway.v1.ApiKey\x12\r\n\x05token\x18\x02 \x01(\t2\xa8\x01\n\rApiKeyService\x12\x96\x01\n\x0c\x43reateApiKey\x12%.shuke.gateway.v1.CreateApiKeyRequest\x1a&.shuke.gateway.v1.CreateApiKeyResponse\"7\x8a\xb5\x18\x1d\n\x17gateway.api_keys.create\x10\x01\x18\x03\x82\xd3\xe4\x93\x02\x10\"\x0b/v1/apiKeys:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eshuke/gateway/v1/gateway.proto\x12\x10shuke.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eshuke/options/v1/options.proto\"\x84\x07\n\x06\x41piKey\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12;\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.shuke.gateway.v1.ApiKey.KindB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x64\x12\x39\n\x05roles\x18\x04 \x03(\tB*\xe2\x41\x01\x02\xbaH#\x92\x01 \x08\x01\x10\x14\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,31}$\x12\x41\n\x06stores\x18\x05 \x03(\tB1\xe2\x41\x01\x01\xbaH*\x92\x01\'\x10\xf4\x03\"\"r 2\x1e^([A-Z0-9][A-Z0-9-]{0,31}|\\*)$\x12*\n\x05staff\x18\x06 \x01(\tB\x1b\xe2\x41\x01\x01\xbaH\x14r\x12\x32\x10^[!-.0-~]{0,32}$\x12\x35\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x07purpose\x18\t \x01(\tB$\xe2\x41\x01\x01\xbaH\x1dr\x1b\x32\x19^([A-Z][A-Z0-9_]{0,31})?$\x12\x33\n\x05state\x18\n \x01(\x0e\x32\x1e.shuke.gateway.v1.ApiKey.StateB\x04\xe2\x41\x01\x03\x12\x35\n\x0brevoke_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\x9c\x01\n\x04Kind\x12\x31\n\x10KIND_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12\x1f\n\x04TILL\x10\x01\x1a\x15\x92\xb5\x18\x11\n\t\xe6\x94\xb6\xe9\x93\xb6\xe6\x9c\xba\x12\x04Till\x12 \n\x06SYSTEM\x10\x02\x1a\x14\x92\xb5\x18\x10\n\x06\xe7\xb3\xbb\xe7\xbb\x9f\x12\x06System\x12\x1e\n\x05STAFF\x10\x03\x1a\x13\x92\xb5\x18\x0f\n\x06\xe5\x91\x98\xe5\xb7\xa5\x12\x05Staff\"\xab\x01\n\x05State\x12\x32\n\x11STATE_UNSPECIFIED\x10\x00\x1a\x1b\x92\xb5\x18\x17\n\t\xe6\x9c\xaa\xe8\xaf\xb4\xe6\x98\x8e\x12\nNot stated\x12 \n\x06\x41\x43TIVE\x10\x01\x1a\x14\x92\xb5\x18\x10\n\x06\xe6\x9c\x89\xe6\x95\x88\x12\x06\x41\x63tive\x12%\n\x07\x45XPIRED\x10\x02\x1a\x18\x92\xb5\x18\x14\n\t\xe5\xb7\xb2\xe8\xbf\x87\xe6\x9c\x9f\x12\x07\x45xpired\x12%\n\x07REVOKED\x10\x03\x1a\x18\x92\xb5\x18\x14\n\t\xe5\xb7\xb2\xe5\x90\x8a\xe9\x94\x80\x12\x07Revoked\"L\n\x13\x43reateApiKeyRequest\x12\x35\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.shuke.gateway.v1.ApiKeyB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"P\n\x14\x43reateApiKeyResponse\x12)\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x18.shuke.gateway.v1.ApiKey\x12\r\n\x05token\x18\x02 \x01(\t\"\xce\x01\n\x12ListApiKeysRequest\x12\x39\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.shuke.gateway.v1.ApiKey.KindB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12;\n\x05state\x18\x02 \x01(\x0e\x32\x1e.shuke.gateway.v1.ApiKey.StateB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07\"Z\n\x13ListApiKeysResponse\x12*\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x18.shuke.gateway.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x13RevokeApiKeyRequest\x12L\n\x04name\x18\x01 \x01(\tB>\xe2\x41\x01\x02\xbaH7r523^apiKeys/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$\x12,\n\nrequest_id\x18\x02 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^[!-~]{0,64}$2\xd4\x03\n\rApiKeyService\x12\x96\x01\n\x0c\x43reateApiKey\x12%.shuke.gateway.v1.CreateApiKeyRequest\x1a&.shuke.gateway.v1.CreateApiKeyResponse\"7\x8a\xb5\x18\x1d\n\x17gateway.api_keys.create\x10\x01\x18\x03\x82\xd3\xe4\x93\x02\x10\"\x0b/v1/apiKeys:\x01*\x12\x8e\x01\n\x0bListApiKeys\x12$.shuke.gateway.v1.ListApiKeysRequest\x1a%.shuke.gateway.v1.ListApiKeysResponse\"2\x8a\xb5\x18\x1b\n\x15gateway.api_keys.list\x10\x01\x18\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/apiKeys\x12\x98\x01\n\x0cRevokeApiKey\x12%.shuke.gateway.v1.RevokeApiKeyRequest\x1a\x18.shuke.gateway.v1.ApiKey\"G\x8a\xb5\x18\x1d\n\x17gateway.api_keys.revoke\x10\x01\x18\x03\x82\xd3\xe4\x93\x02 \"\x1b/v1/{name=apiKeys/*}:revoke:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APIKEY_KIND'].values_by_name["SYSTEM"]._serialized_options = b'\222\265\030\020\n\006\347\263\273\347\273\237\022\006System'
   _globals['_APIKEY_KIND'].values_by_name["STAFF"]._loaded_options = None
   _globals['_APIKEY_KIND'].values_by_name["STAFF"]._serialized_options = b'\222\265\030\017\n\006\345\221\230\345\267\245\022\005Staff'
+  _globals['_APIKEY_STATE'].values_by_name["STATE_UNSPECIFIED"]._loaded_options = None
+  _globals['_APIKEY_STATE'].values_by_name["STATE_UNSPECIFIED"]._serialized_options = b'\222\265\030\027\n\t\346\234\252\350\257\264\346\230\216\022\nNot stated'
+  _globals['_APIKEY_STATE'].values_by_name["ACTIVE"]._loaded_options = None
+  _globals['_APIKEY_STATE'].values_by_name["ACTIVE"]._serialized_options = b'\222\265\030\020\n\006\346\234\211\346\225\210\022\006Active'
+  _globals['_APIKEY_STATE'].values_by_name["EXPIRED"]._loaded_options = None
+  _globals['_APIKEY_STATE'].values_by_name["EXPIRED"]._serialized_options = b'\222\265\030\024\n\t\345\267\262\350\277\207\346\234\237\022\007Expired'
+  _globals['_APIKEY_STATE'].values_by_name["REVOKED"]._loaded_options = None
+  _globals['_APIKEY_STATE'].values_by_name["REVOKED"]._serialized_options = b'\222\265\030\024\n\t\345\267\262\345\220\212\351\224\200\022\007Revoked'
   _globals['_APIKEY'].fields_by_name['name']._loaded_options = None
   _globals['_APIKEY'].fields_by_name['name']._serialized_options = b'\342A\001\010'
   _globals['_APIKEY'].fields_by_name['kind']._loaded_options = None
@@ -62,18 +70,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APIKEY'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_APIKEY'].fields_by_name['purpose']._loaded_options = None
   _globals['_APIKEY'].fields_by_name['purpose']._serialized_options = b'\342A\001\001\272H\035r\0332\031^([A-Z][A-Z0-9_]{0,31})?$'
+  _globals['_APIKEY'].fields_by_name['state']._loaded_options = None
+  _globals['_APIKEY'].fields_by_name['state']._serialized_options = b'\342A\001\003'
+  _globals['_APIKEY'].fields_by_name['revoke_time']._loaded_options = None
+  _globals['_APIKEY'].fields_by_name['revoke_time']._serialized_options = b'\342A\001\003'
   _globals['_CREATEAPIKEYREQUEST'].fields_by_name['api_key']._loaded_options = None
   _globals['_CREATEAPIKEYREQUEST'].fields_by_name['api_key']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_LISTAPIKEYSREQUEST'].fields_by_name['kind']._loaded_options = None
+  _globals['_LISTAPIKEYSREQUEST'].fields_by_name['kind']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_LISTAPIKEYSREQUEST'].fields_by_name['state']._loaded_options = None
+  _globals['_LISTAPIKEYSREQUEST'].fields_by_name['state']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_LISTAPIKEYSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTAPIKEYSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_LISTAPIKEYSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTAPIKEYSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\350\007'
+  _globals['_REVOKEAPIKEYREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_REVOKEAPIKEYREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H7r523^apiKeys/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+  _globals['_REVOKEAPIKEYREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_REVOKEAPIKEYREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\021r\0172\r^[!-~]{0,64}$'
   _globals['_APIKEYSERVICE'].methods_by_name['CreateApiKey']._loaded_options = None
   _globals['_APIKEYSERVICE'].methods_by_name['CreateApiKey']._serialized_options = b'\212\265\030\035\n\027gateway.api_keys.create\020\001\030\003\202\323\344\223\002\020\"\013/v1/apiKeys:\001*'
+  _globals['_APIKEYSERVICE'].methods_by_name['ListApiKeys']._loaded_options = None
+  _globals['_APIKEYSERVICE'].methods_by_name['ListApiKeys']._serialized_options = b'\212\265\030\033\n\025gateway.api_keys.list\020\001\030\001\202\323\344\223\002\r\022\013/v1/apiKeys'
+  _globals['_APIKEYSERVICE'].methods_by_name['RevokeApiKey']._loaded_options = None
+  _globals['_APIKEYSERVICE'].methods_by_name['RevokeApiKey']._serialized_options = b'\212\265\030\035\n\027gateway.api_keys.revoke\020\001\030\003\202\323\344\223\002 \"\033/v1/{name=apiKeys/*}:revoke:\001*'
   _globals['_APIKEY']._serialized_start=210
-  _globals['_APIKEY']._serialized_end=828
-  _globals['_APIKEY_KIND']._serialized_start=672
-  _globals['_APIKEY_KIND']._serialized_end=828
-  _globals['_CREATEAPIKEYREQUEST']._serialized_start=830
-  _globals['_CREATEAPIKEYREQUEST']._serialized_end=906
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=908
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=988
-  _globals['_APIKEYSERVICE']._serialized_start=991
-  _globals['_APIKEYSERVICE']._serialized_end=1159
+  _globals['_APIKEY']._serialized_end=1110
+  _globals['_APIKEY_KIND']._serialized_start=780
+  _globals['_APIKEY_KIND']._serialized_end=936
+  _globals['_APIKEY_STATE']._serialized_start=939
+  _globals['_APIKEY_STATE']._serialized_end=1110
+  _globals['_CREATEAPIKEYREQUEST']._serialized_start=1112
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=1188
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=1190
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=1270
+  _globals['_LISTAPIKEYSREQUEST']._serialized_start=1273
+  _globals['_LISTAPIKEYSREQUEST']._serialized_end=1479
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=1481
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=1571
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=1574
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=1719
+  _globals['_APIKEYSERVICE']._serialized_start=1722
+  _globals['_APIKEYSERVICE']._serialized_end=2190
 # @@protoc_insertion_point(module_scope)

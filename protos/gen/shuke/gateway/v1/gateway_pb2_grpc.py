@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ApiKeyServiceStub:
-    """ApiKeyService issues the keys with which tills, systems and staff call the suite.
+    """ApiKeyService issues the keys with which tills, systems and staff call the suite, lists them and takes them away.
     """
 
     def __init__(self, channel):
@@ -40,15 +40,41 @@ class ApiKeyServiceStub:
                 request_serializer=shuke_dot_gateway_dot_v1_dot_gateway__pb2.CreateApiKeyRequest.SerializeToString,
                 response_deserializer=shuke_dot_gateway_dot_v1_dot_gateway__pb2.CreateApiKeyResponse.FromString,
                 _registered_method=True)
+        self.ListApiKeys = channel.unary_unary(
+                '/shuke.gateway.v1.ApiKeyService/ListApiKeys',
+                request_serializer=shuke_dot_gateway_dot_v1_dot_gateway__pb2.ListApiKeysRequest.SerializeToString,
+                response_deserializer=shuke_dot_gateway_dot_v1_dot_gateway__pb2.ListApiKeysResponse.FromString,
+                _registered_method=True)
+        self.RevokeApiKey = channel.unary_unary(
+                '/shuke.gateway.v1.ApiKeyService/RevokeApiKey',
+                request_serializer=shuke_dot_gateway_dot_v1_dot_gateway__pb2.RevokeApiKeyRequest.SerializeToString,
+                response_deserializer=shuke_dot_gateway_dot_v1_dot_gateway__pb2.ApiKey.FromString,
+                _registered_method=True)
 
 
 class ApiKeyServiceServicer:
-    """ApiKeyService issues the keys with which tills, systems and staff call the suite.
+    """ApiKeyService issues the keys with which tills, systems and staff call the suite, lists them and takes them away.
     """
 
     def CreateApiKey(self, request, context):
         """CreateApiKey issues a key. Its token is answered this once and never again. Errors: INVALID_ARGUMENT (ROLE_UNKNOWN, STAFF_MISSING,
         STORES_MISSING, EXPIRY_PAST), PERMISSION_DENIED (GRANT_BEYOND_OWN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListApiKeys(self, request, context):
+        """ListApiKeys lists keys in the order in which they were issued, never their tokens, which nobody keeps.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeApiKey(self, request, context):
+        """RevokeApiKey takes a key away for good: it opens nothing any more, everywhere within five seconds. A key that is revoked already is
+        answered as it stands. The caller's stores must cover those of the key. Errors: NOT_FOUND (API_KEY_NOT_FOUND), PERMISSION_DENIED
+        (STORE_FOREIGN), FAILED_PRECONDITION (LAST_KEY_MAKER).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -62,6 +88,16 @@ def add_ApiKeyServiceServicer_to_server(servicer, server):
                     request_deserializer=shuke_dot_gateway_dot_v1_dot_gateway__pb2.CreateApiKeyRequest.FromString,
                     response_serializer=shuke_dot_gateway_dot_v1_dot_gateway__pb2.CreateApiKeyResponse.SerializeToString,
             ),
+            'ListApiKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListApiKeys,
+                    request_deserializer=shuke_dot_gateway_dot_v1_dot_gateway__pb2.ListApiKeysRequest.FromString,
+                    response_serializer=shuke_dot_gateway_dot_v1_dot_gateway__pb2.ListApiKeysResponse.SerializeToString,
+            ),
+            'RevokeApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeApiKey,
+                    request_deserializer=shuke_dot_gateway_dot_v1_dot_gateway__pb2.RevokeApiKeyRequest.FromString,
+                    response_serializer=shuke_dot_gateway_dot_v1_dot_gateway__pb2.ApiKey.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'shuke.gateway.v1.ApiKeyService', rpc_method_handlers)
@@ -71,7 +107,7 @@ def add_ApiKeyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ApiKeyService:
-    """ApiKeyService issues the keys with which tills, systems and staff call the suite.
+    """ApiKeyService issues the keys with which tills, systems and staff call the suite, lists them and takes them away.
     """
 
     @staticmethod
@@ -91,6 +127,60 @@ class ApiKeyService:
             '/shuke.gateway.v1.ApiKeyService/CreateApiKey',
             shuke_dot_gateway_dot_v1_dot_gateway__pb2.CreateApiKeyRequest.SerializeToString,
             shuke_dot_gateway_dot_v1_dot_gateway__pb2.CreateApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListApiKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.gateway.v1.ApiKeyService/ListApiKeys',
+            shuke_dot_gateway_dot_v1_dot_gateway__pb2.ListApiKeysRequest.SerializeToString,
+            shuke_dot_gateway_dot_v1_dot_gateway__pb2.ListApiKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.gateway.v1.ApiKeyService/RevokeApiKey',
+            shuke_dot_gateway_dot_v1_dot_gateway__pb2.RevokeApiKeyRequest.SerializeToString,
+            shuke_dot_gateway_dot_v1_dot_gateway__pb2.ApiKey.FromString,
             options,
             channel_credentials,
             insecure,

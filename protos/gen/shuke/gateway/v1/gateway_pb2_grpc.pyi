@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ApiKeyServiceStub:
-    """ApiKeyService issues the keys with which tills, systems and staff call the suite."""
+    """ApiKeyService issues the keys with which tills, systems and staff call the suite, lists them and takes them away."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -37,19 +37,33 @@ class ApiKeyServiceStub:
     """CreateApiKey issues a key. Its token is answered this once and never again. Errors: INVALID_ARGUMENT (ROLE_UNKNOWN, STAFF_MISSING,
     STORES_MISSING, EXPIRY_PAST), PERMISSION_DENIED (GRANT_BEYOND_OWN).
     """
+    ListApiKeys: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListApiKeysRequest, _gateway_pb2.ListApiKeysResponse]
+    """ListApiKeys lists keys in the order in which they were issued, never their tokens, which nobody keeps."""
+    RevokeApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.RevokeApiKeyRequest, _gateway_pb2.ApiKey]
+    """RevokeApiKey takes a key away for good: it opens nothing any more, everywhere within five seconds. A key that is revoked already is
+    answered as it stands. The caller's stores must cover those of the key. Errors: NOT_FOUND (API_KEY_NOT_FOUND), PERMISSION_DENIED
+    (STORE_FOREIGN), FAILED_PRECONDITION (LAST_KEY_MAKER).
+    """
 
 @_typing.type_check_only
 class ApiKeyServiceAsyncStub(ApiKeyServiceStub):
-    """ApiKeyService issues the keys with which tills, systems and staff call the suite."""
+    """ApiKeyService issues the keys with which tills, systems and staff call the suite, lists them and takes them away."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateApiKey: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CreateApiKeyRequest, _gateway_pb2.CreateApiKeyResponse]  # type: ignore[assignment]
     """CreateApiKey issues a key. Its token is answered this once and never again. Errors: INVALID_ARGUMENT (ROLE_UNKNOWN, STAFF_MISSING,
     STORES_MISSING, EXPIRY_PAST), PERMISSION_DENIED (GRANT_BEYOND_OWN).
     """
+    ListApiKeys: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListApiKeysRequest, _gateway_pb2.ListApiKeysResponse]  # type: ignore[assignment]
+    """ListApiKeys lists keys in the order in which they were issued, never their tokens, which nobody keeps."""
+    RevokeApiKey: _aio.UnaryUnaryMultiCallable[_gateway_pb2.RevokeApiKeyRequest, _gateway_pb2.ApiKey]  # type: ignore[assignment]
+    """RevokeApiKey takes a key away for good: it opens nothing any more, everywhere within five seconds. A key that is revoked already is
+    answered as it stands. The caller's stores must cover those of the key. Errors: NOT_FOUND (API_KEY_NOT_FOUND), PERMISSION_DENIED
+    (STORE_FOREIGN), FAILED_PRECONDITION (LAST_KEY_MAKER).
+    """
 
 class ApiKeyServiceServicer(metaclass=_abc_1.ABCMeta):
-    """ApiKeyService issues the keys with which tills, systems and staff call the suite."""
+    """ApiKeyService issues the keys with which tills, systems and staff call the suite, lists them and takes them away."""
 
     @_abc_1.abstractmethod
     def CreateApiKey(
@@ -59,6 +73,25 @@ class ApiKeyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gateway_pb2.CreateApiKeyResponse, _abc.Awaitable[_gateway_pb2.CreateApiKeyResponse]]:
         """CreateApiKey issues a key. Its token is answered this once and never again. Errors: INVALID_ARGUMENT (ROLE_UNKNOWN, STAFF_MISSING,
         STORES_MISSING, EXPIRY_PAST), PERMISSION_DENIED (GRANT_BEYOND_OWN).
+        """
+
+    @_abc_1.abstractmethod
+    def ListApiKeys(
+        self,
+        request: _gateway_pb2.ListApiKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ListApiKeysResponse, _abc.Awaitable[_gateway_pb2.ListApiKeysResponse]]:
+        """ListApiKeys lists keys in the order in which they were issued, never their tokens, which nobody keeps."""
+
+    @_abc_1.abstractmethod
+    def RevokeApiKey(
+        self,
+        request: _gateway_pb2.RevokeApiKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ApiKey, _abc.Awaitable[_gateway_pb2.ApiKey]]:
+        """RevokeApiKey takes a key away for good: it opens nothing any more, everywhere within five seconds. A key that is revoked already is
+        answered as it stands. The caller's stores must cover those of the key. Errors: NOT_FOUND (API_KEY_NOT_FOUND), PERMISSION_DENIED
+        (STORE_FOREIGN), FAILED_PRECONDITION (LAST_KEY_MAKER).
         """
 
 def add_ApiKeyServiceServicer_to_server(servicer: ApiKeyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

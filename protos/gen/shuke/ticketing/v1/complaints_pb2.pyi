@@ -3,9 +3,12 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import money_pb2 as _money_pb2
 from shuke.ticketing.v1 import ticket_pb2 as _ticket_pb2
 import builtins as _builtins
@@ -18,6 +21,97 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class ImprovementAction(_message.Message):
+    """ImprovementAction is what the chain does so that what a ticket tells of does not come again (K-54), tracked until it has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ImprovementAction._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: ImprovementAction._State.ValueType  # 0
+        """Never sent."""
+        OPEN: ImprovementAction._State.ValueType  # 1
+        """It is to be done."""
+        DONE: ImprovementAction._State.ValueType  # 2
+        """It was done."""
+        DROPPED: ImprovementAction._State.ValueType  # 3
+        """It will not be done."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """State of an improvement action."""
+
+    STATE_UNSPECIFIED: ImprovementAction.State.ValueType  # 0
+    """Never sent."""
+    OPEN: ImprovementAction.State.ValueType  # 1
+    """It is to be done."""
+    DONE: ImprovementAction.State.ValueType  # 2
+    """It was done."""
+    DROPPED: ImprovementAction.State.ValueType  # 3
+    """It will not be done."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TICKET_FIELD_NUMBER: _builtins.int
+    TICKET_NUMBER_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    RESPONSIBLE_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    COMPLETE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, "improvementActions/{uuid}"."""
+    ticket: _builtins.str
+    """Ticket that it comes from, "tickets/{uuid}"."""
+    ticket_number: _builtins.str
+    """Number of the ticket for people."""
+    description: _builtins.str
+    """Description: what shall be improved. Empty once whoever reported the ticket was erased."""
+    responsible: _builtins.str
+    """Responsible: who sees to it, "staff/{code}"; the superior, once who was named has left."""
+    state: Global___ImprovementAction.State.ValueType
+    """State."""
+    result: _builtins.str
+    """Result: what came of it, or why it was dropped; empty before, and as the description."""
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """Due time."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Create time."""
+
+    @_builtins.property
+    def complete_time(self) -> _timestamp_pb2.Timestamp:
+        """Complete time: when it was done or dropped; unset before."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        ticket: _builtins.str = ...,
+        ticket_number: _builtins.str = ...,
+        description: _builtins.str = ...,
+        responsible: _builtins.str = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___ImprovementAction.State.ValueType = ...,
+        result: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        complete_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complete_time", b"complete_time", "create_time", b"create_time", "due_time", b"due_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete_time", b"complete_time", "create_time", b"create_time", "description", b"description", "due_time", b"due_time", "name", b"name", "responsible", b"responsible", "result", b"result", "state", b"state", "ticket", b"ticket", "ticket_number", b"ticket_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImprovementAction: _TypeAlias = ImprovementAction  # noqa: Y015
 
 @_typing.final
 class VerifyFactsRequest(_message.Message):
@@ -268,3 +362,151 @@ class RecordCompensationRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordCompensationRequest: _TypeAlias = RecordCompensationRequest  # noqa: Y015
+
+@_typing.final
+class AddImprovementActionRequest(_message.Message):
+    """AddImprovementActionRequest holds what shall be improved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    RESPONSIBLE_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Ticket that it comes from, "tickets/{uuid}"."""
+    description: _builtins.str
+    """Description: what shall be improved. At most 10,000 characters."""
+    responsible: _builtins.str
+    """Responsible: who sees to it, "staff/{code}"."""
+    request_id: _builtins.str
+    """Request id: repeats with the same id and content answer the first result. 1 to 64 visible ASCII characters."""
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """Due time, in the future."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        description: _builtins.str = ...,
+        responsible: _builtins.str = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "due_time", b"due_time", "parent", b"parent", "request_id", b"request_id", "responsible", b"responsible"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddImprovementActionRequest: _TypeAlias = AddImprovementActionRequest  # noqa: Y015
+
+@_typing.final
+class EndImprovementActionRequest(_message.Message):
+    """EndImprovementActionRequest holds how an improvement action ends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ENDING_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the improvement action, "improvementActions/{uuid}"."""
+    ending: Global___ImprovementAction.State.ValueType
+    """Ending: DONE or DROPPED."""
+    result: _builtins.str
+    """Result: what was done and what came of it, or why it is dropped. At most 10,000 characters."""
+    request_id: _builtins.str
+    """Request id: repeats with the same id and content answer the first result. 1 to 64 visible ASCII characters."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        ending: Global___ImprovementAction.State.ValueType = ...,
+        result: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ending", b"ending", "name", b"name", "request_id", b"request_id", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndImprovementActionRequest: _TypeAlias = EndImprovementActionRequest  # noqa: Y015
+
+@_typing.final
+class ListImprovementActionsRequest(_message.Message):
+    """ListImprovementActionsRequest says which improvement actions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESPONSIBLE_FIELD_NUMBER: _builtins.int
+    TICKET_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    DUE_BEFORE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    responsible: _builtins.str
+    """Responsible, "staff/{code}"; the caller when no filter is given, empty for all."""
+    ticket: _builtins.str
+    """Ticket, "tickets/{uuid}"; empty for all."""
+    page_size: _builtins.int
+    """Page size: 0 means 50, above 200 counts as 200."""
+    page_token: _builtins.str
+    """Page token of the previous answer; the other fields must not change."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___ImprovementAction.State.ValueType]:
+        """States; OPEN when empty."""
+
+    @_builtins.property
+    def due_before(self) -> _timestamp_pb2.Timestamp:
+        """Due before; unset for all."""
+
+    def __init__(
+        self,
+        *,
+        responsible: _builtins.str = ...,
+        ticket: _builtins.str = ...,
+        states: _abc.Iterable[Global___ImprovementAction.State.ValueType] | None = ...,
+        due_before: _timestamp_pb2.Timestamp | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before", "page_size", b"page_size", "page_token", b"page_token", "responsible", b"responsible", "states", b"states", "ticket", b"ticket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListImprovementActionsRequest: _TypeAlias = ListImprovementActionsRequest  # noqa: Y015
+
+@_typing.final
+class ListImprovementActionsResponse(_message.Message):
+    """ListImprovementActionsResponse holds one page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPROVEMENT_ACTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Next page token; empty on the last page."""
+    @_builtins.property
+    def improvement_actions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImprovementAction]:
+        """Improvement actions, the earliest due first."""
+
+    def __init__(
+        self,
+        *,
+        improvement_actions: _abc.Iterable[Global___ImprovementAction] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["improvement_actions", b"improvement_actions", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListImprovementActionsResponse: _TypeAlias = ListImprovementActionsResponse  # noqa: Y015

@@ -28,7 +28,8 @@ if _version_not_supported:
 
 class ComplaintServiceStub:
     """ComplaintService leads a complaint or a dispute through its steps: facts, solutions, the customer's answer, promised times, compensation
-    (K-27, K-28). Promised times and progress serve tickets of every type.
+    (K-27, K-28). Promised times and progress serve tickets of every type, and so do improvement actions: what the chain does so that it does
+    not come again (K-54).
     """
 
     def __init__(self, channel):
@@ -67,11 +68,27 @@ class ComplaintServiceStub:
                 request_serializer=shuke_dot_ticketing_dot_v1_dot_complaints__pb2.RecordCompensationRequest.SerializeToString,
                 response_deserializer=shuke_dot_ticketing_dot_v1_dot_ticket__pb2.Ticket.FromString,
                 _registered_method=True)
+        self.AddImprovementAction = channel.unary_unary(
+                '/shuke.ticketing.v1.ComplaintService/AddImprovementAction',
+                request_serializer=shuke_dot_ticketing_dot_v1_dot_complaints__pb2.AddImprovementActionRequest.SerializeToString,
+                response_deserializer=shuke_dot_ticketing_dot_v1_dot_complaints__pb2.ImprovementAction.FromString,
+                _registered_method=True)
+        self.EndImprovementAction = channel.unary_unary(
+                '/shuke.ticketing.v1.ComplaintService/EndImprovementAction',
+                request_serializer=shuke_dot_ticketing_dot_v1_dot_complaints__pb2.EndImprovementActionRequest.SerializeToString,
+                response_deserializer=shuke_dot_ticketing_dot_v1_dot_complaints__pb2.ImprovementAction.FromString,
+                _registered_method=True)
+        self.ListImprovementActions = channel.unary_unary(
+                '/shuke.ticketing.v1.ComplaintService/ListImprovementActions',
+                request_serializer=shuke_dot_ticketing_dot_v1_dot_complaints__pb2.ListImprovementActionsRequest.SerializeToString,
+                response_deserializer=shuke_dot_ticketing_dot_v1_dot_complaints__pb2.ListImprovementActionsResponse.FromString,
+                _registered_method=True)
 
 
 class ComplaintServiceServicer:
     """ComplaintService leads a complaint or a dispute through its steps: facts, solutions, the customer's answer, promised times, compensation
-    (K-27, K-28). Promised times and progress serve tickets of every type.
+    (K-27, K-28). Promised times and progress serve tickets of every type, and so do improvement actions: what the chain does so that it does
+    not come again (K-54).
     """
 
     def VerifyFacts(self, request, context):
@@ -128,6 +145,32 @@ class ComplaintServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddImprovementAction(self, request, context):
+        """AddImprovementAction says what shall be improved, by whom and until when (K-53, K-54): for a ticket of any type, after its end too.
+        Errors: NOT_FOUND (TICKET_NOT_FOUND), FAILED_PRECONDITION (TICKET_STATE_FORBIDS for a merged ticket), INVALID_ARGUMENT (TEXT_MISSING,
+        STAFF_UNKNOWN, TIME_IN_PAST), PERMISSION_DENIED (ACTOR_MISSING).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndImprovementAction(self, request, context):
+        """EndImprovementAction records what came of an improvement action, or why it was dropped (K-54). Errors: NOT_FOUND
+        (IMPROVEMENT_ACTION_NOT_FOUND), FAILED_PRECONDITION (IMPROVEMENT_ACTION_ENDED), INVALID_ARGUMENT (TEXT_MISSING), PERMISSION_DENIED
+        (ACTOR_MISSING).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListImprovementActions(self, request, context):
+        """ListImprovementActions lists improvement actions, the earliest due first: the caller's own that are open, unless the request says
+        otherwise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ComplaintServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -161,6 +204,21 @@ def add_ComplaintServiceServicer_to_server(servicer, server):
                     request_deserializer=shuke_dot_ticketing_dot_v1_dot_complaints__pb2.RecordCompensationRequest.FromString,
                     response_serializer=shuke_dot_ticketing_dot_v1_dot_ticket__pb2.Ticket.SerializeToString,
             ),
+            'AddImprovementAction': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddImprovementAction,
+                    request_deserializer=shuke_dot_ticketing_dot_v1_dot_complaints__pb2.AddImprovementActionRequest.FromString,
+                    response_serializer=shuke_dot_ticketing_dot_v1_dot_complaints__pb2.ImprovementAction.SerializeToString,
+            ),
+            'EndImprovementAction': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndImprovementAction,
+                    request_deserializer=shuke_dot_ticketing_dot_v1_dot_complaints__pb2.EndImprovementActionRequest.FromString,
+                    response_serializer=shuke_dot_ticketing_dot_v1_dot_complaints__pb2.ImprovementAction.SerializeToString,
+            ),
+            'ListImprovementActions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListImprovementActions,
+                    request_deserializer=shuke_dot_ticketing_dot_v1_dot_complaints__pb2.ListImprovementActionsRequest.FromString,
+                    response_serializer=shuke_dot_ticketing_dot_v1_dot_complaints__pb2.ListImprovementActionsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'shuke.ticketing.v1.ComplaintService', rpc_method_handlers)
@@ -171,7 +229,8 @@ def add_ComplaintServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ComplaintService:
     """ComplaintService leads a complaint or a dispute through its steps: facts, solutions, the customer's answer, promised times, compensation
-    (K-27, K-28). Promised times and progress serve tickets of every type.
+    (K-27, K-28). Promised times and progress serve tickets of every type, and so do improvement actions: what the chain does so that it does
+    not come again (K-54).
     """
 
     @staticmethod
@@ -326,6 +385,87 @@ class ComplaintService:
             '/shuke.ticketing.v1.ComplaintService/RecordCompensation',
             shuke_dot_ticketing_dot_v1_dot_complaints__pb2.RecordCompensationRequest.SerializeToString,
             shuke_dot_ticketing_dot_v1_dot_ticket__pb2.Ticket.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddImprovementAction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.ticketing.v1.ComplaintService/AddImprovementAction',
+            shuke_dot_ticketing_dot_v1_dot_complaints__pb2.AddImprovementActionRequest.SerializeToString,
+            shuke_dot_ticketing_dot_v1_dot_complaints__pb2.ImprovementAction.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndImprovementAction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.ticketing.v1.ComplaintService/EndImprovementAction',
+            shuke_dot_ticketing_dot_v1_dot_complaints__pb2.EndImprovementActionRequest.SerializeToString,
+            shuke_dot_ticketing_dot_v1_dot_complaints__pb2.ImprovementAction.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListImprovementActions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.ticketing.v1.ComplaintService/ListImprovementActions',
+            shuke_dot_ticketing_dot_v1_dot_complaints__pb2.ListImprovementActionsRequest.SerializeToString,
+            shuke_dot_ticketing_dot_v1_dot_complaints__pb2.ListImprovementActionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

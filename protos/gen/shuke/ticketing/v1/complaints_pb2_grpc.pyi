@@ -29,7 +29,8 @@ GRPC_VERSION: str
 
 class ComplaintServiceStub:
     """ComplaintService leads a complaint or a dispute through its steps: facts, solutions, the customer's answer, promised times, compensation
-    (K-27, K-28). Promised times and progress serve tickets of every type.
+    (K-27, K-28). Promised times and progress serve tickets of every type, and so do improvement actions: what the chain does so that it does
+    not come again (K-54).
     """
 
     @_typing.overload
@@ -66,11 +67,26 @@ class ComplaintServiceStub:
     FAILED_PRECONDITION (TICKET_STATE_FORBIDS with the allowed verbs), ABORTED (TICKET_CHANGED), INVALID_ARGUMENT (SOLUTION_UNKNOWN,
     COMPENSATION_TOO_HIGH), FAILED_PRECONDITION (SOLUTION_NOT_ACCEPTED).
     """
+    AddImprovementAction: _grpc.UnaryUnaryMultiCallable[_complaints_pb2.AddImprovementActionRequest, _complaints_pb2.ImprovementAction]
+    """AddImprovementAction says what shall be improved, by whom and until when (K-53, K-54): for a ticket of any type, after its end too.
+    Errors: NOT_FOUND (TICKET_NOT_FOUND), FAILED_PRECONDITION (TICKET_STATE_FORBIDS for a merged ticket), INVALID_ARGUMENT (TEXT_MISSING,
+    STAFF_UNKNOWN, TIME_IN_PAST), PERMISSION_DENIED (ACTOR_MISSING).
+    """
+    EndImprovementAction: _grpc.UnaryUnaryMultiCallable[_complaints_pb2.EndImprovementActionRequest, _complaints_pb2.ImprovementAction]
+    """EndImprovementAction records what came of an improvement action, or why it was dropped (K-54). Errors: NOT_FOUND
+    (IMPROVEMENT_ACTION_NOT_FOUND), FAILED_PRECONDITION (IMPROVEMENT_ACTION_ENDED), INVALID_ARGUMENT (TEXT_MISSING), PERMISSION_DENIED
+    (ACTOR_MISSING).
+    """
+    ListImprovementActions: _grpc.UnaryUnaryMultiCallable[_complaints_pb2.ListImprovementActionsRequest, _complaints_pb2.ListImprovementActionsResponse]
+    """ListImprovementActions lists improvement actions, the earliest due first: the caller's own that are open, unless the request says
+    otherwise.
+    """
 
 @_typing.type_check_only
 class ComplaintServiceAsyncStub(ComplaintServiceStub):
     """ComplaintService leads a complaint or a dispute through its steps: facts, solutions, the customer's answer, promised times, compensation
-    (K-27, K-28). Promised times and progress serve tickets of every type.
+    (K-27, K-28). Promised times and progress serve tickets of every type, and so do improvement actions: what the chain does so that it does
+    not come again (K-54).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -104,10 +120,25 @@ class ComplaintServiceAsyncStub(ComplaintServiceStub):
     FAILED_PRECONDITION (TICKET_STATE_FORBIDS with the allowed verbs), ABORTED (TICKET_CHANGED), INVALID_ARGUMENT (SOLUTION_UNKNOWN,
     COMPENSATION_TOO_HIGH), FAILED_PRECONDITION (SOLUTION_NOT_ACCEPTED).
     """
+    AddImprovementAction: _aio.UnaryUnaryMultiCallable[_complaints_pb2.AddImprovementActionRequest, _complaints_pb2.ImprovementAction]  # type: ignore[assignment]
+    """AddImprovementAction says what shall be improved, by whom and until when (K-53, K-54): for a ticket of any type, after its end too.
+    Errors: NOT_FOUND (TICKET_NOT_FOUND), FAILED_PRECONDITION (TICKET_STATE_FORBIDS for a merged ticket), INVALID_ARGUMENT (TEXT_MISSING,
+    STAFF_UNKNOWN, TIME_IN_PAST), PERMISSION_DENIED (ACTOR_MISSING).
+    """
+    EndImprovementAction: _aio.UnaryUnaryMultiCallable[_complaints_pb2.EndImprovementActionRequest, _complaints_pb2.ImprovementAction]  # type: ignore[assignment]
+    """EndImprovementAction records what came of an improvement action, or why it was dropped (K-54). Errors: NOT_FOUND
+    (IMPROVEMENT_ACTION_NOT_FOUND), FAILED_PRECONDITION (IMPROVEMENT_ACTION_ENDED), INVALID_ARGUMENT (TEXT_MISSING), PERMISSION_DENIED
+    (ACTOR_MISSING).
+    """
+    ListImprovementActions: _aio.UnaryUnaryMultiCallable[_complaints_pb2.ListImprovementActionsRequest, _complaints_pb2.ListImprovementActionsResponse]  # type: ignore[assignment]
+    """ListImprovementActions lists improvement actions, the earliest due first: the caller's own that are open, unless the request says
+    otherwise.
+    """
 
 class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
     """ComplaintService leads a complaint or a dispute through its steps: facts, solutions, the customer's answer, promised times, compensation
-    (K-27, K-28). Promised times and progress serve tickets of every type.
+    (K-27, K-28). Promised times and progress serve tickets of every type, and so do improvement actions: what the chain does so that it does
+    not come again (K-54).
     """
 
     @_abc_1.abstractmethod
@@ -174,6 +205,38 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         """RecordCompensation records what the customer was given under an accepted solution (K-34, K-38). Errors: NOT_FOUND (TICKET_NOT_FOUND),
         FAILED_PRECONDITION (TICKET_STATE_FORBIDS with the allowed verbs), ABORTED (TICKET_CHANGED), INVALID_ARGUMENT (SOLUTION_UNKNOWN,
         COMPENSATION_TOO_HIGH), FAILED_PRECONDITION (SOLUTION_NOT_ACCEPTED).
+        """
+
+    @_abc_1.abstractmethod
+    def AddImprovementAction(
+        self,
+        request: _complaints_pb2.AddImprovementActionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_complaints_pb2.ImprovementAction, _abc.Awaitable[_complaints_pb2.ImprovementAction]]:
+        """AddImprovementAction says what shall be improved, by whom and until when (K-53, K-54): for a ticket of any type, after its end too.
+        Errors: NOT_FOUND (TICKET_NOT_FOUND), FAILED_PRECONDITION (TICKET_STATE_FORBIDS for a merged ticket), INVALID_ARGUMENT (TEXT_MISSING,
+        STAFF_UNKNOWN, TIME_IN_PAST), PERMISSION_DENIED (ACTOR_MISSING).
+        """
+
+    @_abc_1.abstractmethod
+    def EndImprovementAction(
+        self,
+        request: _complaints_pb2.EndImprovementActionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_complaints_pb2.ImprovementAction, _abc.Awaitable[_complaints_pb2.ImprovementAction]]:
+        """EndImprovementAction records what came of an improvement action, or why it was dropped (K-54). Errors: NOT_FOUND
+        (IMPROVEMENT_ACTION_NOT_FOUND), FAILED_PRECONDITION (IMPROVEMENT_ACTION_ENDED), INVALID_ARGUMENT (TEXT_MISSING), PERMISSION_DENIED
+        (ACTOR_MISSING).
+        """
+
+    @_abc_1.abstractmethod
+    def ListImprovementActions(
+        self,
+        request: _complaints_pb2.ListImprovementActionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_complaints_pb2.ListImprovementActionsResponse, _abc.Awaitable[_complaints_pb2.ListImprovementActionsResponse]]:
+        """ListImprovementActions lists improvement actions, the earliest due first: the caller's own that are open, unless the request says
+        otherwise.
         """
 
 def add_ComplaintServiceServicer_to_server(servicer: ComplaintServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -55,7 +55,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     TIME_TOO_OLD: _ErrorReason.ValueType  # 15
     """INVALID_ARGUMENT: a report time lies too far in the past. Metadata: field, days."""
     TIME_IN_PAST: _ErrorReason.ValueType  # 16
-    """INVALID_ARGUMENT: a promised time must lie in the future. Metadata: field."""
+    """INVALID_ARGUMENT: a time that is promised or due must lie in the future. Metadata: field."""
     TYPE_NOT_ON_THE_SPOT: _ErrorReason.ValueType  # 17
     """INVALID_ARGUMENT: a ticket of this type cannot be closed with its registration. Metadata: field, type."""
     APOLOGY_MISSING: _ErrorReason.ValueType  # 18
@@ -110,6 +110,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: two entries of a policy bear the same key. Metadata: field, key."""
     SATISFIED_UNASKED: _ErrorReason.ValueType  # 43
     """INVALID_ARGUMENT: only a customer who was reached says how satisfied they are. Metadata: field, outcome."""
+    IMPROVEMENT_ACTION_NOT_FOUND: _ErrorReason.ValueType  # 44
+    """NOT_FOUND: there is no such improvement action. Metadata: name."""
+    IMPROVEMENT_ACTION_ENDED: _ErrorReason.ValueType  # 45
+    """FAILED_PRECONDITION: the improvement action was done or dropped. Metadata: name, state."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "ticketing.shuke". The values are the wire reasons."""
@@ -147,7 +151,7 @@ TIME_IN_FUTURE: ErrorReason.ValueType  # 14
 TIME_TOO_OLD: ErrorReason.ValueType  # 15
 """INVALID_ARGUMENT: a report time lies too far in the past. Metadata: field, days."""
 TIME_IN_PAST: ErrorReason.ValueType  # 16
-"""INVALID_ARGUMENT: a promised time must lie in the future. Metadata: field."""
+"""INVALID_ARGUMENT: a time that is promised or due must lie in the future. Metadata: field."""
 TYPE_NOT_ON_THE_SPOT: ErrorReason.ValueType  # 17
 """INVALID_ARGUMENT: a ticket of this type cannot be closed with its registration. Metadata: field, type."""
 APOLOGY_MISSING: ErrorReason.ValueType  # 18
@@ -202,4 +206,8 @@ POLICY_ENTRY_REPEATED: ErrorReason.ValueType  # 42
 """INVALID_ARGUMENT: two entries of a policy bear the same key. Metadata: field, key."""
 SATISFIED_UNASKED: ErrorReason.ValueType  # 43
 """INVALID_ARGUMENT: only a customer who was reached says how satisfied they are. Metadata: field, outcome."""
+IMPROVEMENT_ACTION_NOT_FOUND: ErrorReason.ValueType  # 44
+"""NOT_FOUND: there is no such improvement action. Metadata: name."""
+IMPROVEMENT_ACTION_ENDED: ErrorReason.ValueType  # 45
+"""FAILED_PRECONDITION: the improvement action was done or dropped. Metadata: name, state."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

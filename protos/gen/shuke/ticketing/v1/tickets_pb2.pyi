@@ -90,6 +90,10 @@ class _VerbEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verb.ValueType],
     """A clock was breached."""
     COMPLETE_FOLLOW_UP: _Verb.ValueType  # 30
     """Follow-up made."""
+    ADD_IMPROVEMENT: _Verb.ValueType  # 31
+    """Improvement action added."""
+    END_IMPROVEMENT: _Verb.ValueType  # 32
+    """Improvement action done or dropped."""
 
 class Verb(_Verb, metaclass=_VerbEnumTypeWrapper):
     """Verb is what may happen to a ticket; the table of states and verbs stands in the service's README."""
@@ -156,6 +160,10 @@ CLOCK_BREACHED: Verb.ValueType  # 29
 """A clock was breached."""
 COMPLETE_FOLLOW_UP: Verb.ValueType  # 30
 """Follow-up made."""
+ADD_IMPROVEMENT: Verb.ValueType  # 31
+"""Improvement action added."""
+END_IMPROVEMENT: Verb.ValueType  # 32
+"""Improvement action done or dropped."""
 Global___Verb: _TypeAlias = Verb  # noqa: Y015
 
 @_typing.final
@@ -401,7 +409,9 @@ class ListTicketsResponse(_message.Message):
     TICKETS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Next page token; empty on the last page. With changed_since, poll again with the update_time of the last ticket."""
+    """Next page token; empty on the last page. With changed_since, poll again from a minute before the update_time of the last ticket: what
+    was written at the same time may show a little later than what it was written before.
+    """
     @_builtins.property
     def tickets(self) -> _containers.RepeatedCompositeFieldContainer[_ticket_pb2.Ticket]:
         """Tickets, without description, product and solutions."""

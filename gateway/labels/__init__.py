@@ -1,0 +1,1 @@
+"""The gateway's noun `labels`: what people read for the codes of the contracts."""

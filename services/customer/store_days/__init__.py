@@ -1,0 +1,1 @@
+"""The customer service's noun `store_days`: the day close."""
