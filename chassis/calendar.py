@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 SECOND = 1_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What a caller may name: a year less than the calendar has at either end, for zones and for terms that are added.
+FIRST_YEAR, LAST_YEAR = 2, 9998
 
 
 def day_of(instant: int, zone: ZoneInfo) -> date:

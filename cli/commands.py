@@ -60,7 +60,10 @@ def up() -> None:
     try:
         suite.start()
         grpc = ", ".join(f"{name} {address}" for name, address in suite.addresses.items())
-        click.echo(f"ready: {suite.url} (gRPC: {grpc}); first administrator's key in {suite.home / 'admin.token'}")
+        key = suite.home / "admin.token"
+        click.echo(
+            f"ready: {suite.url} (gRPC: {grpc}), described at {suite.url}/docs; first administrator's key in {key}"
+        )
         while not stop.wait(LOOK_SECONDS):
             if ended := suite.ended():
                 raise SuiteError(f"{ended} has ended; see {suite.home / 'logs'}")

@@ -147,11 +147,11 @@ def _route(method: MethodDescriptor, rule: HttpRule) -> Route:
     template = getattr(rule, kind)
     segments, pattern, variables = _read_template(method, template)
     for variable in variables:
-        field = _field(method, variable)
+        field = field_of(method, variable)
         if field.cpp_type != FieldDescriptor.CPPTYPE_STRING or field.is_repeated:
             raise RouteError(f"{method.full_name}: {variable} stands in a path and must be one string")
     if rule.body not in ("", WHOLE):
-        body = _field(method, rule.body)
+        body = field_of(method, rule.body)
         if body.message_type is None or body.is_repeated:
             raise RouteError(f"{method.full_name}: the body {rule.body} must be one message")
     service = method.containing_service
@@ -189,8 +189,8 @@ def _read_template(method: MethodDescriptor, template: str) -> tuple[tuple[str, 
     return (*segments, verb), pattern + re.escape(verb), variables
 
 
-def _field(method: MethodDescriptor, path: str) -> FieldDescriptor:
-    """Find a field of the request by its dotted path."""
+def field_of(method: MethodDescriptor, path: str) -> FieldDescriptor:
+    """Find a field of a method's request by its dotted path; raise `RouteError` when there is none."""
     message: Descriptor | None = method.input_type
     field: FieldDescriptor | None = None
     for name in path.split("."):

@@ -24,6 +24,7 @@ from gateway.http import build_app
 from gateway.keyring import FRESH_SECONDS, OWN_API, Keyring
 from gateway.labels.convert import labels_of
 from gateway.labels.rpc import LabelService
+from gateway.openapi.pages import pages
 from gateway.passthrough import PassThrough
 from gateway.routes import RouteTable
 from gateway.tables import CHAIN, LOG, METADATA, REQUESTS
@@ -88,6 +89,7 @@ class HttpServer:
         self.config = config
         self.keyring = keyring
         self.table = table
+        self.pages = pages(table.routes)
         self.port = 0
         self._server: uvicorn.Server | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="http")
@@ -119,6 +121,7 @@ class HttpServer:
             ready=upstream.ready,
             texts=self.base.texts,
             clock=self.base.clock,
+            pages=self.pages,
         )
         grace = int(self.config.drain_seconds)
         settings = uvicorn.Config(

@@ -64,7 +64,13 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def make_database(request: pytest.FixtureRequest, engine: str) -> Iterator[MakeDatabase]:
     """Make databases on the test's engine; they are closed and taken back after the test."""
-    lender: Lender = request.getfixturevalue(f"{engine}_lender")
+    with lending(request.getfixturevalue(f"{engine}_lender")) as make:
+        yield make
+
+
+@contextmanager
+def lending(lender: Lender) -> Iterator[MakeDatabase]:
+    """Make databases of one engine, and close them and take them back at the end."""
     with ExitStack() as lent:
 
         def make(create: Create, key: str) -> Database:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -143,9 +143,16 @@ SECRETS = {"vault_key": generate_vault_key(), "index_key": generate_vault_key()}
 @pytest.fixture
 def start_service(make_database: MakeDatabase, tmp_path: Path) -> Iterator[StartService]:
     """Start services, on each engine in turn, and stop them after the test."""
+    with starting(make_database, tmp_path) as start:
+        yield start
+
+
+@contextmanager
+def starting(make_database: MakeDatabase, folder: Path) -> Iterator[StartService]:
+    """Start services that trust each other, and stop them at the end."""
     private, public = keys()
-    trust = tmp_path / "trust.json"
-    issuers = ("gateway", "customer", "tiering", "notify")
+    trust = folder / "trust.json"
+    issuers = ("gateway", "customer", "tiering", "ticketing", "notify")
     trust.write_text(json.dumps({name: {"public_key": json.loads(public), "may_claim": ["*"]} for name in issuers}))
     with ExitStack() as running:
 

@@ -78,6 +78,7 @@ def failure(door: Door, path: str, request: bytes) -> Status:
     return cast("Status", rpc_status.from_call(cast("Any", failed.value)))
 
 
+@pytest.mark.requirement("G-01", "G-16")
 def test_a_till_records_a_sale_over_grpc(door: Door) -> None:
     """With the generated stub and its key a till records a sale in its operator's name, and again is a replay."""
     door.store("LEEDS")
@@ -93,6 +94,7 @@ def test_a_till_records_a_sale_over_grpc(door: Door) -> None:
     assert door.http.get(f"/v1/{answer.purchase.name}", headers=dict(till)).json()["operator"] == "E-7"
 
 
+@pytest.mark.requirement("G-03", "G-15")
 def test_refusals_are_those_of_http(door: Door) -> None:
     """No key, a wrong key, an unknown operator, a foreign store and a missing permission: each has its reason."""
     till = door.key(kind="TILL", roles=["till"], stores=["YORK"])

@@ -15,8 +15,9 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from chassis.principals import Principal
-from chassis.server import Server
+from chassis.server import WAITING, Server
 from chassis.steps import MAX_MESSAGE, Parts
+from chassis.tests.events import until
 from chassis.texts import Texts
 from gateway.passthrough import PassThrough
 from gateway.routes import RouteTable
@@ -25,7 +26,8 @@ from gateway.tests.stub import Stub, refuse, serve
 from gateway.upstream import DEADLINE
 from tests.running import Clock, Refusal
 
-CUSTOMER = "/shuke.customer.v1.CustomerService/GetCustomer"
+SERVICE = "shuke.customer.v1.CustomerService"
+CUSTOMER = f"/{SERVICE}/GetCustomer"
 TICKET = "/shuke.ticketing.v1.TicketService/GetTicket"
 # Time travels in coarse units.
 ROUNDED = 1
@@ -36,6 +38,7 @@ APIS = ("customer", "tiering", "ticketing", "notify")
 class Relay:
     """A server that relays, with one thread per service, and the stub that stands for all services."""
 
+    server: Server
     channel: grpc.Channel
     stub: Stub
 
@@ -60,7 +63,7 @@ def relay(table: RouteTable, texts: Texts) -> Iterator[Relay]:
         behind.join(server, services(), table)
         address = f"127.0.0.1:{server.start('127.0.0.1:0')}"
         with grpc.insecure_channel(address, options=[("grpc.max_send_message_length", -1)]) as channel:
-            yield Relay(channel, stub)
+            yield Relay(server, channel, stub)
         server.drain(5)
 
 
@@ -152,3 +155,23 @@ def test_a_message_above_the_limit_is_refused(relay: Relay) -> None:
     assert (refusal.code, refusal.reason) == ("INVALID_ARGUMENT", "BODY_TOO_LARGE")
     assert refusal.metadata == {"limit_mib": "16"}
     assert len(relay.stub.calls) == 1
+
+
+def test_a_queue_has_an_end(relay: Relay) -> None:
+    """When as many calls wait for a service as may, the next one is refused at once, and other services are called."""
+    begun, go = Event(), Event()
+
+    def behave(request: bytes, _context: grpc.ServicerContext) -> bytes:
+        if request == b"hang":
+            begun.set()
+            assert go.wait(30)
+        return request
+
+    relay.stub.behave = behave
+    waiting = [relay.method(CUSTOMER).future(b"hang", timeout=60) for _ in range(1 + WAITING)]
+    assert begun.wait(10)
+    until(lambda: relay.server.relays[SERVICE].pending == len(waiting))
+    assert relay.fails().code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert relay.method(TICKET)(b"other", timeout=10) == b"other"
+    go.set()
+    assert [call.result() for call in waiting] == [b"hang"] * len(waiting)

@@ -16,7 +16,7 @@ from tests.contract.sources import FOLDERS, read
 
 UNSPECIFIED = "ERROR_REASON_UNSPECIFIED"
 # Rules of shape that the chassis checks itself, where a message's own annotations cannot.
-SHAPE = {"MESSAGE_MALFORMED": "message", "INT32_GTE": "int32.gte"}
+SHAPE = {"MESSAGE_MALFORMED": "message", "INT32_GTE": "int32.gte", "TIMESTAMP_GTE_LT": "timestamp.gte_lt"}
 # A front door takes up reasons of the chassis that only it can find.
 EVERYWHERE = tuple(FOLDERS.values())
 

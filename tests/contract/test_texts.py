@@ -123,6 +123,12 @@ def test_rules_are_told_in_both_languages() -> None:
         ),
         (purchases_pb2.ListPurchasesRequest(), "list_purchases.scope", "", "Name a customer or a store."),
         (customer_pb2.LookupCustomerRequest(), "required", "lookup", "lookup is required."),
+        (
+            customer_pb2.EnrolCustomerRequest(language_code="fr"),
+            "string.in",
+            "language_code",
+            "language_code must be one of zh-CN, en.",
+        ),
     ],
 )
 def test_rules_report_the_ids_of_the_table(message: Message, rule: str, field: str, words: str) -> None:

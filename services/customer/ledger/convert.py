@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import money_pb2
 
 from chassis import names, wire
@@ -20,8 +19,6 @@ from shuke.customer.v1 import purchases_pb2 as pb
 # A quantity is written with at most three decimal places.
 PLACES = 3
 THOUSAND = 1000
-# Seconds since 1970 of the calendar's first and last moment, as a Timestamp may hold them.
-FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
 
 
 @dataclass(slots=True)
@@ -36,7 +33,7 @@ class Reader:
         """Read what a sale and a refund have in common, and check its sums once every amount could be read."""
         content = Content(
             receipt=self.receipt("receipt", record.receipt),
-            business_time=self._instant("business_time", record.business_time),
+            business_time=wire.instant(record.business_time),
             lines=tuple(self._line(f"lines[{index}]", line) for index, line in enumerate(record.lines)),
             total=self._money("total", record.total),
             adjustments=tuple(
@@ -58,13 +55,6 @@ class Reader:
         path = ".".join(filter(None, (self.at, field, "business_date")))
         day = wire.read_date(self.problems, path, receipt.business_date)
         return Receipt(receipt.store, receipt.terminal, day, receipt.receipt_no)
-
-    def _instant(self, field: str, value: Timestamp) -> int:
-        """Read an instant; one outside of the calendar's years 1 to 9999 fits no database and no JSON."""
-        if not FIRST_SECOND <= value.seconds <= LAST_SECOND:
-            self.problems.add(f"{self.at}.{field}", "DATE_MALFORMED")
-            return 0
-        return wire.instant(value)
 
     def _line(self, field: str, line: pb.Line) -> Line:
         return Line(

@@ -157,9 +157,9 @@ BAD = {
             sale("R9", business_time=Timestamp(seconds=-(10**18))), settled=True, **caller
         ),
         "INVALID_ARGUMENT",
-        "DATE_MALFORMED",
-        "purchase.business_time is not a day of the calendar; give year, month and day.",
-        "purchase.business_time 不是有效的日期，须同时给出年、月、日。",
+        "FIELDS_INVALID",
+        "Fields of the request are wrong: purchase.business_time. Correct each as its violation says.",
+        "请求中有字段不正确：purchase.business_time。请按各字段的说明修改。",
         ("purchase.business_time",),
     ),
     "a profit beyond all bounds": Bad(

@@ -28,7 +28,7 @@ from shuke.ticketing.v1.followups_pb2 import FollowUp
 from shuke.ticketing.v1.ticket_pb2 import Clock, Ticket
 from tests.running import Refusal
 
-TURNS = 4
+TURNS = 3
 APOLOGY = {"restatement": "Yes.", "apologised": True}
 
 Act = Callable[[], Any]

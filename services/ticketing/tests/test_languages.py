@@ -21,6 +21,7 @@ from services.ticketing.tests.calling import Caller
 from services.ticketing.tests.clerk import ALICE, EVA, HOUR, LEEDS, MARY, Clerk, houses
 from services.ticketing.tests.neighbours import STRANGER
 from services.ticketing.tests.rulebook import AUTHOR, MANAGER, POLICIES, bare, example
+from services.ticketing.tests.test_improvements_rpc import Improver
 from services.ticketing.tests.test_tickets_bad_input import LOOKUP, NOWHERE
 from services.ticketing.tests.test_tickets_rpc import gbp
 from shuke.ticketing.v1 import errors_pb2, policies_pb2
@@ -31,7 +32,7 @@ from tests.running import Refusal
 
 TEXTS = Texts("ticketing", errors_pb2.ErrorReason.DESCRIPTOR)
 ENDING = pb.CloseTicketRequest
-NOBODY = "followUps/0190a8f0-0000-7000-8000-000000000000"
+NOBODY = names.identity(NOWHERE)
 
 # A wrong call, which is told who calls in which language.
 Wrong = Callable[..., object]
@@ -120,9 +121,19 @@ def of_follow_ups(clerk: Clerk) -> dict[str, Wrong]:
     made, planned = caller.tasks()
     caller.complete(made, FollowUp.REACHED)
     return {
-        "FOLLOW_UP_NOT_FOUND": lambda **who: caller.complete(NOBODY, FollowUp.REACHED, **who),
+        "FOLLOW_UP_NOT_FOUND": lambda **who: caller.complete(f"followUps/{NOBODY}", FollowUp.REACHED, **who),
         "FOLLOW_UP_ENDED": lambda **who: caller.complete(made, FollowUp.REACHED, **who),
         "SATISFIED_UNASKED": lambda **who: caller.complete(planned, FollowUp.REFUSED, satisfied=True, **who),
+    }
+
+
+def of_improvements(clerk: Clerk) -> dict[str, Wrong]:
+    """End improvement actions that there are not, or not any more."""
+    improver = Improver(clerk)
+    ended = improver.end(improver.add(clerk.open()))
+    return {
+        "IMPROVEMENT_ACTION_NOT_FOUND": lambda **who: improver.end(f"improvementActions/{NOBODY}", **who),
+        "IMPROVEMENT_ACTION_ENDED": lambda **who: improver.end(ended, **who),
     }
 
 
@@ -169,7 +180,7 @@ def offer(clerk: Clerk, ticket: Ticket, number: int) -> None:
 def test_every_refusal_is_told_in_the_caller_s_language(clerk: Clerk) -> None:
     """Each reason of the contract is given in Chinese and in English, with nothing left open and nothing cut short."""
     calls = {}
-    for group in (of_intake, of_handling, of_follow_ups, of_policies):
+    for group in (of_intake, of_handling, of_follow_ups, of_improvements, of_policies):
         for reason, call in group(clerk).items():
             calls[reason] = {language: refused(call, language) for language in LANGUAGES}
     assert set(calls) == set(errors_pb2.ErrorReason.keys()[1:])

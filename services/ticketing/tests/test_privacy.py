@@ -18,8 +18,10 @@ from chassis.vault import Vault
 from services.ticketing.tables import ACCESSES, VAULT_KEYS
 from services.ticketing.tests.clerk import ALICE, EVA, HOUR, LEEDS, MARY, MODULES, Clerk
 from services.ticketing.tests.neighbours import ANNA, BERT
+from services.ticketing.tests.test_improvements_rpc import Improver
 from services.ticketing.tests.test_tickets_rpc import gbp
 from shuke.ticketing.v1 import tickets_pb2 as pb
+from shuke.ticketing.v1.complaints_pb2 import ImprovementAction
 from shuke.ticketing.v1.followups_pb2 import CompleteFollowUpRequest, FollowUp, ListTasksRequest
 from shuke.ticketing.v1.ticket_pb2 import Ticket
 from tests.running import Refusal, Running
@@ -129,6 +131,11 @@ def plant(clerk: Witness) -> Ticket:
     tried = CompleteFollowUpRequest(name=task.name, outcome=FollowUp.NO_ANSWER, remark=PLANTED, request_id="call")
     clerk.call("followups", "CompleteFollowUp", tried)
     act("tickets", "ReopenTicket", "reason")
+    improver = Improver(clerk)
+    for _ in range(2):
+        action = improver.add(ticket, description=PLANTED, request_id="add")
+        improver.end(action, result=PLANTED, request_id="end")
+    improver.page(ticket=ticket.name, states=[ImprovementAction.DONE])
     repair = clerk.open(type=Ticket.REPAIR, **words)
     clerk.act("clocks", "ConfirmReport", repair, agreed_time=clerk.at(HOUR), remark=PLANTED)
     assert clerk.get(ticket).subject == clerk.get(repair).subject == PLANTED
@@ -179,6 +186,7 @@ def test_no_word_stands_in_a_file_or_a_log(witness: Witness, capfd: pytest.Captu
 
 
 @pytest.mark.requirement("G-21")
+@pytest.mark.parametrize("engine", ["sqlite"])
 def test_whoever_reads_words_is_recorded(witness: Witness) -> None:
     """Each answer that holds a ticket or its timeline is recorded under the customer: who read it, by which method."""
     plant(witness)
