@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from chassis.service import Program, Service
+from gateway.apikeys import repository as keys
+from gateway.apikeys.domain import Draft, Kind, issue
 from gateway.tests.door import ADMIN, Door, bearer, opened
 from services.customer.server import PROGRAM as CUSTOMER
 from services.customer.tests.builders import Shop, sale
@@ -20,9 +22,13 @@ from services.ticketing.tests.clerk import Clerk
 from services.tiering.server import PROGRAM as TIERING
 from services.tiering.tests.clients import example
 from shuke.tiering.v1 import policies_pb2, policies_pb2_grpc
-from tests.contract.wrong_values import Maker
+from tests.contract.wrong_values import ABSENT, Maker
 from tests.databases import Lender, lending
 from tests.running import Clock, Running, starting
+
+# The key of a caller who may do nothing.
+NOBODY = "shk_nobody"
+ROLELESS = Draft(Kind.SYSTEM, "", (), ("*",), "", None)
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,7 @@ class House:
     def headers(self, api: str, language: str, *, allowed: bool = True, **caller: Any) -> tuple[tuple[str, str], ...]:
         """Sign a caller in who may do everything, or nothing; the gateway knows callers by their keys."""
         if api == "gateway":
-            token = ADMIN if allowed else self.door.key(kind="SYSTEM", roles=["till"], stores=["*"])
-            return tuple(bearer(token, **{"accept-language": language}).items())
+            return tuple(bearer(ADMIN if allowed else NOBODY, **{"accept-language": language}).items())
         caller = {"permissions": ("*",) if allowed else ("none",), "staff": "A01", "language": language, **caller}
         return self.services[api].headers(**caller)
 
@@ -70,6 +75,9 @@ def opened_house(lender: Lender, folder: Path) -> Iterator[House]:
         with opened(start, clock, customer.address, **others) as door:
             door.store("LEEDS")
             door.member("A01")
+            door.gateway.database.transact(
+                lambda tx: keys.add(tx, issue(ROLELESS, NOBODY, now=clock.now, new_id=ABSENT))
+            )
             names = records(services)
             yield House({**services, "gateway": door.gateway}, door, Maker(names, texts_by(names)))
 

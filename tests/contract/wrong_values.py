@@ -28,7 +28,7 @@ YEAR_1, LAST_OF_9999, FAR = -62_135_596_800, 253_402_300_799, 2**63 - 1
 OPAQUE = {"page_token", "etag", "request_id"}
 # Texts for patterns, tried in this order.
 TEXTS = ("1", "A", "a", "LEEDS", "300000-1234", "a:A", "TERM_1", "*", "")
-NASTY = ("", "\x00\x01\x1b[2J\r\n", "🫖" * 40, "'; DROP TABLE x; --", "{name} %s {0}", "\u202e\ufeff熟客")
+NASTY = ("", "\x00\x01\x1b[2J\r\n", "🫖" * 40, "'; DROP TABLE x; --", "{NAME} %s {0}", "\u202e\ufeff熟客")
 LONGEST_TRIED = 100_000
 # Beyond this many a list costs more than it tells.
 MOST_ITEMS = 2_000
