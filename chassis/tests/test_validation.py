@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc.context.attribute_context_pb2 import AttributeContext
 from google.rpc.status_pb2 import Status
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +15,8 @@ from chassis import wire
 from chassis.calendar import day_of, end_of_day, to_micros, utc
 from chassis.errors import Invalid
 from chassis.validation import validate
+from shuke.event.v1.event_pb2 import Event
+from shuke.event.v1.event_pb2 import ReadEventsResponse as Batch
 
 FIRST, LAST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, tzinfo=UTC)
 ZONES = [ZoneInfo(name) for name in ("Asia/Shanghai", "Europe/London", "Pacific/Kiritimati", "Etc/GMT+12")]
@@ -46,11 +47,11 @@ def test_an_instant_of_these_years_is_taken(good: Timestamp) -> None:
 )
 def test_an_instant_that_cannot_be_held_is_refused_wherever_it_stands(bad: Timestamp) -> None:
     """In every part of a message it is named by its path."""
-    request = AttributeContext(request=AttributeContext.Request(time=bad), response=AttributeContext.Response(time=bad))
+    request = Batch(events=[Event(time=bad), Event(), Event(time=bad)])
     with pytest.raises(Invalid) as refused:
-        validate(request, "context")
+        validate(request, "batch")
     found = [(violation.field, violation.reason) for violation in refused.value.violations]
-    assert found == [("context.request.time", "TIMESTAMP_GTE_LT"), ("context.response.time", "TIMESTAMP_GTE_LT")]
+    assert found == [("batch.events[0].time", "TIMESTAMP_GTE_LT"), ("batch.events[2].time", "TIMESTAMP_GTE_LT")]
 
 
 def test_a_message_without_instants_is_left_alone() -> None:

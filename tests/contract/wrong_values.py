@@ -32,7 +32,7 @@ NASTY = ("", "\x00\x01\x1b[2J\r\n", "🫖" * 40, "'; DROP TABLE x; --", "{NAME} 
 LONGEST_TRIED = 100_000
 # Beyond this many a list costs more than it tells.
 MOST_ITEMS = 2_000
-OWN = {
+OWN: Mapping[type[Message], Sequence[Message]] = {
     Timestamp: [
         *(Timestamp(seconds=seconds) for seconds in (0, YEAR_1, LAST_OF_9999, LAST_OF_9999 + 1, FAR, -FAR)),
         *(Timestamp(seconds=1, nanos=nanos) for nanos in (-1, 2_000_000_000)),
