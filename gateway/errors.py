@@ -30,6 +30,12 @@ class Late(Refused):
     reason = "ANSWER_LATE"
 
 
+class CustomerNotFound(NotFound):
+    """There is no such customer."""
+
+    reason = "CUSTOMER_NOT_FOUND"
+
+
 class CustomerUnmatched(NotFound):
     """A key leads to no customer."""
 

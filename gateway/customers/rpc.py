@@ -12,7 +12,7 @@ from chassis.call import Call
 from chassis.clock import Clock
 from chassis.principals import ALL_STORES, Principal
 from gateway.clients import CustomerBook, reason_in
-from gateway.errors import CustomerAmbiguous, CustomerUnmatched
+from gateway.errors import CustomerAmbiguous, CustomerNotFound, CustomerUnmatched
 from gateway.keyring import Keyring
 from gateway.upstream import refusal_in
 from shuke.gateway.v1 import customers_pb2 as pb
@@ -69,7 +69,7 @@ class CustomerViewService:
             view.profile.CopyFrom(profile.result())
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
-                raise refusal_in(error, call.method.full_name, call.request_id) from error
+                raise CustomerNotFound(name=name) from error
             for part in (CustomerView.PROFILE, CustomerView.MEMBERSHIPS):
                 view.missing.add(part=part, reason=reason_in(error))
         members: list[Asked] = [

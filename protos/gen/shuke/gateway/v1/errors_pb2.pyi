@@ -54,6 +54,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: no customer is found by the key. Metadata: field."""
     CUSTOMER_AMBIGUOUS: _ErrorReason.ValueType  # 15
     """FAILED_PRECONDITION: several customers are found by the key. Metadata: field, matches."""
+    CUSTOMER_NOT_FOUND: _ErrorReason.ValueType  # 16
+    """NOT_FOUND: there is no such customer. Metadata: name."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "gateway.shuke". The values are the wire reasons."""
@@ -90,4 +92,6 @@ CUSTOMER_UNMATCHED: ErrorReason.ValueType  # 14
 """NOT_FOUND: no customer is found by the key. Metadata: field."""
 CUSTOMER_AMBIGUOUS: ErrorReason.ValueType  # 15
 """FAILED_PRECONDITION: several customers are found by the key. Metadata: field, matches."""
+CUSTOMER_NOT_FOUND: ErrorReason.ValueType  # 16
+"""NOT_FOUND: there is no such customer. Metadata: name."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
