@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future
+from typing import TypeVar
 
 import grpc
 import structlog
 
-from chassis import names
+from chassis import names, wire
 from chassis.calendar import SECOND
 from chassis.client import Credentials, Headers, open_channel
 from chassis.clock import Clock
@@ -17,17 +19,34 @@ from chassis.paging import LARGEST_SIZE
 from chassis.status import reason_of
 from gateway.staff.domain import Member
 from gateway.upstream import status_in
-from shuke.customer.v1 import consents_pb2, consents_pb2_grpc, directory_pb2_grpc
+from shuke.customer.v1 import (
+    consents_pb2,
+    consents_pb2_grpc,
+    customer_pb2,
+    customer_pb2_grpc,
+    directory_pb2_grpc,
+    interactions_pb2,
+    interactions_pb2_grpc,
+    purchases_pb2,
+    purchases_pb2_grpc,
+)
 from shuke.customer.v1 import directory_pb2 as pb
-from shuke.tiering.v1 import benefits_pb2, benefits_pb2_grpc
+from shuke.notify.v1 import messages_pb2, messages_pb2_grpc
+from shuke.ticketing.v1 import tickets_pb2, tickets_pb2_grpc
+from shuke.tiering.v1 import benefits_pb2, benefits_pb2_grpc, tiering_pb2, tiering_pb2_grpc
 
 log = structlog.get_logger("staff")
+
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 # What the signed token of the gateway itself claims.
 PERMISSIONS = ("customer.operators.check",)
 # A till waits for it, so it is short.
 DEADLINE_SECONDS = 2.0
 CACHE_SIZE = 10_000
+# How many of what comes without end are shown of a customer.
+LAST = 10
 
 
 class StaffBook:
@@ -80,19 +99,78 @@ class Offer:
 
     def notice(self, headers: Headers) -> grpc.Future[consents_pb2.GetNoticeResponse]:
         """Ask for the notice in force."""
-        request = consents_pb2.GetNoticeRequest()
-        return self.consents.GetNotice.future(request, timeout=DEADLINE_SECONDS, metadata=headers)
+        return _ask(self.consents.GetNotice, consents_pb2.GetNoticeRequest(), headers)
 
     def benefits(self, headers: Headers) -> grpc.Future[benefits_pb2.ListBenefitsResponse]:
         """Ask for the catalogue in force; one page holds all that a catalogue can."""
-        request = benefits_pb2.ListBenefitsRequest(page_size=LARGEST_SIZE)
-        return self.catalogue.ListBenefits.future(request, timeout=DEADLINE_SECONDS, metadata=headers)
+        return _ask(self.catalogue.ListBenefits, benefits_pb2.ListBenefitsRequest(page_size=LARGEST_SIZE), headers)
+
+
+class CustomerBook:
+    """Asks, in the name of whoever the headers stand for, what the services know of a customer."""
+
+    def __init__(self, addresses: Mapping[str, str]) -> None:
+        customer, tiering = open_channel(addresses["customer"]), open_channel(addresses["tiering"])
+        self.customers = customer_pb2_grpc.CustomerServiceStub(customer)
+        self.sales = purchases_pb2_grpc.PurchaseServiceStub(customer)
+        self.contacts = interactions_pb2_grpc.InteractionServiceStub(customer)
+        self.members = tiering_pb2_grpc.MembershipServiceStub(tiering)
+        self.catalogue = benefits_pb2_grpc.BenefitServiceStub(tiering)
+        self.desk = tickets_pb2_grpc.TicketServiceStub(open_channel(addresses["ticketing"]))
+        self.post = messages_pb2_grpc.MessageServiceStub(open_channel(addresses["notify"]))
+
+    def matches(
+        self, lookup: customer_pb2.CustomerLookup, headers: Headers
+    ) -> grpc.Future[customer_pb2.LookupCustomerResponse]:
+        """Ask who is found by a key."""
+        return _ask(self.customers.LookupCustomer, customer_pb2.LookupCustomerRequest(lookup=lookup), headers)
+
+    def profile(self, name: str, headers: Headers) -> grpc.Future[customer_pb2.Customer]:
+        """Ask for a customer's file."""
+        return _ask(self.customers.GetCustomer, customer_pb2.GetCustomerRequest(name=name), headers)
+
+    def purchases(self, name: str, store: str, headers: Headers) -> grpc.Future[purchases_pb2.ListPurchasesResponse]:
+        """Ask for the last purchases, those at a store where one is named."""
+        request = purchases_pb2.ListPurchasesRequest(customer=name, store=store, page_size=LAST)
+        return _ask(self.sales.ListPurchases, request, headers)
+
+    def interactions(self, name: str, headers: Headers) -> grpc.Future[interactions_pb2.ListInteractionsResponse]:
+        """Ask for the last contacts."""
+        request = interactions_pb2.ListInteractionsRequest(parent=name, page_size=LAST)
+        return _ask(self.contacts.ListInteractions, request, headers)
+
+    def membership(self, name: str, scheme: str, headers: Headers) -> grpc.Future[tiering_pb2.Membership]:
+        """Ask for the customer's place in a scheme."""
+        member = names.name(f"schemes/{scheme}/members", names.identity(name))
+        return _ask(self.members.GetMembership, tiering_pb2.GetMembershipRequest(name=member), headers)
+
+    def entitlements(self, name: str, headers: Headers) -> grpc.Future[benefits_pb2.ListEntitlementsResponse]:
+        """Ask what the customer is entitled to; one page holds all that a catalogue can."""
+        request = benefits_pb2.ListEntitlementsRequest(parent=name, page_size=LARGEST_SIZE)
+        return _ask(self.catalogue.ListEntitlements, request, headers)
+
+    def tickets(self, name: str, since: int, headers: Headers) -> grpc.Future[tickets_pb2.ListTicketsResponse]:
+        """Ask for the tickets in all states that were opened or changed since an instant."""
+        request = tickets_pb2.ListTicketsRequest(
+            customer=name, changed_since=wire.timestamp(since), page_size=LARGEST_SIZE
+        )
+        return _ask(self.desk.ListTickets, request, headers)
+
+    def messages(self, name: str, headers: Headers) -> grpc.Future[messages_pb2.ListMessagesResponse]:
+        """Ask for the last messages."""
+        request = messages_pb2.ListMessagesRequest(customer=name, page_size=LAST)
+        return _ask(self.post.ListMessages, request, headers)
 
 
 def reason_in(error: grpc.RpcError) -> str:
     """Answer the reason for which a service refused; one that did not answer is unavailable."""
     status = status_in(error)
     return (reason_of(status) if status else "") or Unavailable.reason
+
+
+def _ask(method: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, headers: Headers) -> grpc.Future[A]:
+    asked: grpc.Future[A] = method.future(request, timeout=DEADLINE_SECONDS, metadata=headers)
+    return asked
 
 
 def _told(asked: grpc.Future[pb.CheckStaffResponse]) -> Member | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.errors import Code, MethodUnknown, Refused
+from chassis.errors import Code, FailedPrecondition, MethodUnknown, NotFound, Refused
 
 
 class Malformed(Refused):
@@ -28,3 +28,21 @@ class Late(Refused):
 
     code = Code.DEADLINE_EXCEEDED
     reason = "ANSWER_LATE"
+
+
+class CustomerNotFound(NotFound):
+    """There is no such customer."""
+
+    reason = "CUSTOMER_NOT_FOUND"
+
+
+class CustomerUnmatched(NotFound):
+    """A key leads to no customer."""
+
+    reason = "CUSTOMER_UNMATCHED"
+
+
+class CustomerAmbiguous(FailedPrecondition):
+    """A key leads to several customers."""
+
+    reason = "CUSTOMER_AMBIGUOUS"

@@ -7,7 +7,8 @@ from concurrent.futures import Future
 from zoneinfo import ZoneInfo
 
 from chassis.calendar import SECOND, day_of
-from chassis.client import REUSE_SECONDS
+from chassis.call import Call
+from chassis.client import REUSE_SECONDS, Headers
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.principals import Principal
@@ -75,6 +76,16 @@ class Keyring:
                 self._tokens.clear()
             self._tokens[(caller, api)] = (now, token)
         return token
+
+    def headers(self, call: Call, api: str) -> Headers:
+        """Answer the headers with which a handler of the gateway asks a service in its caller's name."""
+        purpose = (("x-purpose", call.purpose),) if call.purpose else ()
+        return (
+            ("authorization", f"Bearer {self.token(call.principal, api)}"),
+            ("accept-language", call.language),
+            ("x-request-id", call.request_id),
+            *purpose,
+        )
 
     def _caller(self, token: str) -> Principal:
         if not token:

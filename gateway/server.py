@@ -18,8 +18,9 @@ from chassis.settings import Chain, Suite
 from chassis.tokens import Signer
 from gateway.apikeys.domain import PREFIX
 from gateway.apikeys.rpc import ApiKeyService
-from gateway.clients import PERMISSIONS, Offer, StaffBook
+from gateway.clients import PERMISSIONS, CustomerBook, Offer, StaffBook
 from gateway.config import GatewaySettings
+from gateway.customers.rpc import CustomerViewService
 from gateway.http import build_app
 from gateway.keyring import FRESH_SECONDS, OWN_API, Keyring
 from gateway.labels.convert import labels_of
@@ -40,7 +41,7 @@ from shuke.customer.v1 import (
 )
 from shuke.customer.v1 import errors_pb2 as customer_errors_pb2
 from shuke.customer.v1 import policies_pb2 as customer_policies_pb2
-from shuke.gateway.v1 import errors_pb2, gateway_pb2, labels_pb2, tills_pb2
+from shuke.gateway.v1 import customers_pb2, errors_pb2, gateway_pb2, labels_pb2, tills_pb2
 from shuke.notify.v1 import errors_pb2 as notify_errors_pb2
 from shuke.notify.v1 import messages_pb2, templates_pb2
 from shuke.notify.v1 import policies_pb2 as notify_policies_pb2
@@ -56,7 +57,7 @@ CONTRACTS = (
     *(benefits_pb2, policies_pb2, tiering_pb2),
     *(clocks_pb2, complaints_pb2, followups_pb2, ticketing_policies_pb2, tickets_pb2),
     *(messages_pb2, templates_pb2, notify_policies_pb2),
-    *(gateway_pb2, labels_pb2, tills_pb2, operations_pb2),
+    *(gateway_pb2, customers_pb2, labels_pb2, tills_pb2, operations_pb2),
 )
 REASONS = (
     *(suite_errors_pb2, errors_pb2),
@@ -149,6 +150,8 @@ def build(config: GatewaySettings, suite: Suite, chain: Chain, clock: Clock) -> 
     offer = Offer(config.customer_address, config.tiering_address)
     tills = TillService(base.database, keyring, offer, chain, clock)
     base.server.add(tills_pb2.DESCRIPTOR.services_by_name["TillService"], tills)
+    views = CustomerViewService(keyring, CustomerBook(addresses(config)), clock)
+    base.server.add(customers_pb2.DESCRIPTOR.services_by_name["CustomerViewService"], views)
     table = RouteTable.of(SERVICES)
     PassThrough(addresses(config), keyring.token).join(base.server, SERVICES, table)
     return Service(base, (), fronts=(HttpServer(base, config, table, keyring),))

@@ -130,7 +130,7 @@ def status_in(failed: grpc.RpcError | grpc.Call) -> Status | None:
     return status
 
 
-def refusal_in(failed: grpc.aio.AioRpcError | grpc.Call, method: str, request_id: str) -> Refused:
+def refusal_in(failed: grpc.RpcError | grpc.Call, method: str, request_id: str) -> Refused:
     """Answer what a service refused with; where that is nothing of the contract, what comes closest.
 
     The library's own words are not told: they may name hosts and ports.

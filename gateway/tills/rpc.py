@@ -9,7 +9,6 @@ from google.protobuf.message import Message
 
 from chassis import names, wire
 from chassis.call import Call
-from chassis.client import Headers
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.settings import Chain
@@ -45,8 +44,8 @@ class TillService:
         )
         # Both services are asked before either is waited for.
         asked: tuple[tuple[pb.TillBootstrap.Part.ValueType, Message, grpc.Future[Any]], ...] = (
-            (pb.TillBootstrap.NOTICE, told.notice, self.offer.notice(self._headers(call, "customer"))),
-            (pb.TillBootstrap.BENEFITS, told.benefits, self.offer.benefits(self._headers(call, "tiering"))),
+            (pb.TillBootstrap.NOTICE, told.notice, self.offer.notice(self.keyring.headers(call, "customer"))),
+            (pb.TillBootstrap.BENEFITS, told.benefits, self.offer.benefits(self.keyring.headers(call, "tiering"))),
         )
         for part, field, answer in asked:
             try:
@@ -54,10 +53,3 @@ class TillService:
             except grpc.RpcError as error:
                 told.missing.add(part=part, reason=reason_in(error))
         return told
-
-    def _headers(self, call: Call, api: str) -> Headers:
-        return (
-            ("authorization", f"Bearer {self.keyring.token(call.principal, api)}"),
-            ("accept-language", call.language),
-            ("x-request-id", call.request_id),
-        )

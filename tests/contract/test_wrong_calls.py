@@ -15,10 +15,12 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from chassis.errors import Code, Invalid
-from chassis.texts import LANGUAGES
+from chassis.texts import LANGUAGES, Texts
 from chassis.validation import validate
 from shuke.options.v1 import options_pb2
 from tests.contract.answers import Wrong, read
@@ -70,7 +72,14 @@ class Walk:
             return answer
         assert status is not None, "no status of the contract"
         assert self.version() == before, f"refused, and yet something was written: {status}"
-        return read(status, self.texts, dict(headers).get("accept-language", "zh-CN"))
+        return read(status, self._texts_of(status), dict(headers).get("accept-language", "zh-CN"))
+
+    def _texts_of(self, status: Status) -> Texts:
+        """Answer whose sentence a refusal gives: the gateway passes on what the services that it asks refuse."""
+        info = ErrorInfo()
+        api = next((info.domain for detail in status.details if detail.Unpack(info)), "").partition(".")[0]
+        relayed = self.api == "gateway" and api in self.house.services
+        return self.house.services[api].service.foundation.texts if relayed else self.texts
 
     def refused(self, request: bytes, headers: tuple[tuple[str, str], ...] | None = None, **caller: Any) -> Wrong:
         """Call with bytes that are refused; the first item of a batch speaks for it."""

@@ -50,6 +50,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: no other active key may make keys. Metadata: name."""
     ENUM_UNKNOWN: _ErrorReason.ValueType  # 13
     """INVALID_ARGUMENT: the contracts have no enum of this name. Metadata: field, enum_type."""
+    CUSTOMER_UNMATCHED: _ErrorReason.ValueType  # 14
+    """NOT_FOUND: no customer is found by the key. Metadata: field."""
+    CUSTOMER_AMBIGUOUS: _ErrorReason.ValueType  # 15
+    """FAILED_PRECONDITION: several customers are found by the key. Metadata: field, matches."""
+    CUSTOMER_NOT_FOUND: _ErrorReason.ValueType  # 16
+    """NOT_FOUND: there is no such customer. Metadata: name."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "gateway.shuke". The values are the wire reasons."""
@@ -82,4 +88,10 @@ LAST_KEY_MAKER: ErrorReason.ValueType  # 12
 """FAILED_PRECONDITION: no other active key may make keys. Metadata: name."""
 ENUM_UNKNOWN: ErrorReason.ValueType  # 13
 """INVALID_ARGUMENT: the contracts have no enum of this name. Metadata: field, enum_type."""
+CUSTOMER_UNMATCHED: ErrorReason.ValueType  # 14
+"""NOT_FOUND: no customer is found by the key. Metadata: field."""
+CUSTOMER_AMBIGUOUS: ErrorReason.ValueType  # 15
+"""FAILED_PRECONDITION: several customers are found by the key. Metadata: field, matches."""
+CUSTOMER_NOT_FOUND: ErrorReason.ValueType  # 16
+"""NOT_FOUND: there is no such customer. Metadata: name."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
