@@ -16,7 +16,9 @@ from shuke.customer.v1 import purchases_pb2 as pb
 def told_from_proto(request: pb.SetProfitRequest, currency: Currency) -> Told:
     """Read profits; raise `Invalid` with all that is wrong with them."""
     problems = Problems()
-    receipt = Reader(problems, "", currency).receipt("receipt", request.receipt) if request.HasField("receipt") else None
+    receipt = (
+        Reader(problems, "", currency).receipt("receipt", request.receipt) if request.HasField("receipt") else None
+    )
     lines = tuple(
         LineProfit(
             line.line_no,

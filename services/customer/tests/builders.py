@@ -211,9 +211,7 @@ class Shop:
         answer: pb.Purchase = self.running.call(PURCHASES, "AttachPurchase", request, **caller)
         return answer
 
-    def set_profits(
-        self, *requests: pb.SetProfitRequest, **caller: Any
-    ) -> Sequence[pb.BatchSetProfitResponse.Result]:
+    def set_profits(self, *requests: pb.SetProfitRequest, **caller: Any) -> Sequence[pb.BatchSetProfitResponse.Result]:
         """Tell profits in one batch."""
         request = pb.BatchSetProfitRequest(requests=requests)
         answer: pb.BatchSetProfitResponse = self.running.call(PURCHASES, "BatchSetProfit", request, **caller)

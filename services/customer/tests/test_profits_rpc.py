@@ -218,15 +218,17 @@ def test_profits_set_at_once_all_count(shop: Shop) -> None:
     anna = shop.customer()
     names = [shop.record(sale(f"R{number}", customer=anna)).purchase.name for number in range(6)]
     items = [profits(name, {1: number}) for number, name in enumerate(names[:5])]
-    at_once(
-        lambda act: act(),
-        [
-            lambda: shop.set_profits(*items),
-            lambda: shop.set_profits(*reversed(items)),
-            lambda: shop.record(sale("R9", line(1, 1_00, profit=50), customer=anna)),
-            lambda: shop.void(names[5]),
-        ],
-    )
+    acts: list[Callable[[], object]] = [
+        lambda: shop.set_profits(*items),
+        lambda: shop.set_profits(*reversed(items)),
+        lambda: shop.record(sale("R9", line(1, 1_00, profit=50), customer=anna)),
+        lambda: shop.void(names[5]),
+    ]
+
+    def do(number: int) -> None:
+        acts[number]()
+
+    at_once(do, range(len(acts)))
     spend = shop.spend(anna)
     assert (spend.profit, spend.profit_unknown_count) == (gbp(sum(range(5)) + 50), 0)
     assert spend == shop.spend(anna, first="2000-01-01")

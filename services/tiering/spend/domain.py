@@ -120,7 +120,7 @@ class Revaluation:
 
     @property
     def takes_away(self) -> bool:
-        """Whether the customer has less by it: nothing was given back, so that a lower profit waits for the next run."""
+        """Whether the customer has less by it: nothing was given back, so a lower profit waits for the next run."""
         return False
 
 

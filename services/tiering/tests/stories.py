@@ -232,7 +232,7 @@ class Ledger:
             sum(profit(one) for one in sales) - sum(profit(one) for one in refunds),
             len(sales),
             len(refunds),
-            sum(not known(one) for one in (*sales, *refunds)),
+            sum(not profit_known(one) for one in sales) + sum(not profit_known(one) for one in refunds),
             *first,
             max((wire.instant(one.business_time) for one in sales), default=None),
         )
@@ -288,6 +288,6 @@ def profit(record: pb.Purchase | pb.Refund) -> int:
     return sum(pence(one.profit) for one in record.lines if one.HasField("profit"))
 
 
-def known(record: pb.Purchase | pb.Refund) -> bool:
+def profit_known(record: pb.Purchase | pb.Refund) -> bool:
     """Tell whether the profit of every line of a record is known."""
     return all(one.HasField("profit") for one in record.lines)

@@ -140,7 +140,7 @@ def play(world: World, story: Story) -> tuple[Till, Ledger]:
 )
 @given(story=stories())
 def test_every_order_leaves_what_the_final_ledger_says(world: World, story: Story) -> None:
-    """After any order of sales, refunds, voids, exchanges, attachments and profits, some of them twice, nothing else is left."""
+    """After any order of sales, refunds, exchanges, corrections and profits, some sent twice, nothing else is left."""
     till, ledger = play(world, story)
     check_links(till, ledger)
     check_sums(world, till, ledger)
