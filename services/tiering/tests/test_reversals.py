@@ -149,10 +149,10 @@ def test_whatever_takes_spend_away_counts(tiering: Tiering, lose: Callable[[], M
 @pytest.mark.requirement("C-24", "X-29")
 def test_a_lower_profit_waits_for_the_run(tiering: Tiering) -> None:
     """A profit that turns out lower was not given back: the class that asks for it stays until somebody grades."""
-    by_profit = replace(GOLD, entry=(Condition(Metric.PROFIT, 1_00),))
-    ladder = replace(AT_ONCE, classes=tuple(by_profit if one is GENTLE else one for one in AT_ONCE.classes))
+    by_profit = replace(GOLD, entry=(*GOLD.entry, Condition(Metric.PROFIT, 1_00)))
+    ladder = replace(AT_ONCE, classes=tuple(by_profit if one is GENTLE else one for one in AT_ONCE.classes[:-1]))
     tiering.activate(policy_of(ladder))
-    sold = sale(ANNA, JANUARY, 3_000_00, profit=5_00)
+    sold = sale(ANNA, JANUARY, 6_000_00, profit=5_00)
     tiering.tell(sold)
     tiering.evaluate(Q2)
     tiering.told()
