@@ -20,7 +20,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto,
 from shuke.options.v1 import options_pb2
 
 GENERATED = Path(__file__).parents[2] / "protos" / "gen"
-APIS = ("customer", "tiering", "notify", "gateway")
+APIS = ("customer", "tiering", "ticketing", "notify", "gateway")
 
 
 def files() -> list[FileDescriptor]:

@@ -13,6 +13,7 @@ FOLDERS = {
     "chassis": ROOT / "chassis",
     "customer": ROOT / "services" / "customer",
     "tiering": ROOT / "services" / "tiering",
+    "ticketing": ROOT / "services" / "ticketing",
     "notify": ROOT / "services" / "notify",
     "gateway": ROOT / "gateway",
 }
