@@ -20,7 +20,8 @@ def read_items(call: Call, items: Sequence[M], read: Callable[[M], T]) -> list[T
 
     def one(item: M) -> T | Refused:
         try:
-            call.principal.require_store(call.method.store_of(item))
+            if call.method.store_path:
+                call.principal.require_store(call.method.store_of(item))
             validate(item)
             return read(item)
         except Refused as refused:

@@ -33,6 +33,7 @@ from services.customer.policies.convert import notice_of
 from services.customer.policies.repository import Notices
 from services.customer.policies.rpc import NOTICES
 from services.customer.privacy.rpc import PrivacyService
+from services.customer.profits.rpc import Profits
 from services.customer.purchases.rpc import Purchases
 from services.customer.refunds.rpc import Refunds
 from services.customer.spend.rpc import SpendSummaries
@@ -117,6 +118,7 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
         refunds,
         Exchanges(calls, refunds, purchases, chain),
         Corrections(calls, customers, LOG, chain, Limits(config.void_days, config.attach_days)),
+        Profits(calls, LOG, chain.money),
         SpendSummaries(database, require, chain.money),
         StoreDays(calls, database, chain, base.pager),
     )

@@ -1,4 +1,4 @@
-"""What tiering does when the customer service tells of a sale or a refund, or of a correction of one.
+"""What tiering does when the customer service tells of a sale or a refund, of a correction of one, or of a profit.
 
 It adds up what customers spend, gives the class of the first purchase at once, and takes back at once, where the policy
 says so, what a refund has undone.
@@ -29,7 +29,8 @@ from services.tiering.memberships.domain import Movement, on_refund, on_sale
 from services.tiering.policies.domain import Ladder, OnRefund, PolicyVersion, covering, grace_days
 from services.tiering.policies.repository import Policies
 from services.tiering.spend import repository as spend
-from services.tiering.spend.domain import Entry, FirstSale, Loss, Spender
+from services.tiering.spend.domain import Change as SpendChange
+from services.tiering.spend.domain import Entry, FirstSale, Loss, Revaluation, Spender
 from shuke.customer.v1 import events_pb2
 from shuke.event.v1 import event_pb2
 
@@ -53,12 +54,13 @@ class CustomerEvents:
         self.catalogues = catalogues
         self.money = chain.money
         self.zone = chain.zone_info
-        self.readers: dict[type[Any], Callable[[Any], Sequence[Entry | Loss]]] = {
+        self.readers: dict[type[Any], Callable[[Any], Sequence[SpendChange]]] = {
             events_pb2.PurchaseRecorded: self._recorded,
             events_pb2.PurchaseRefunded: self._refunded,
             events_pb2.PurchaseVoided: self._voided,
             events_pb2.PurchaseAttached: self._attached,
             events_pb2.RefundLinked: self._linked,
+            events_pb2.ProfitSet: self._revalued,
         }
 
     def __call__(self, tx: Tx, events: Sequence[event_pb2.Event], now: int, new_id: NewId) -> None:
@@ -78,7 +80,7 @@ class CustomerEvents:
                 memberships.add(tx, moved)
                 self.log.add(tx, told, now, new_id)
 
-    def _changes(self, event: event_pb2.Event) -> Sequence[Entry | Loss]:
+    def _changes(self, event: event_pb2.Event) -> Sequence[SpendChange]:
         """Read what an event does to its customer's sums; nothing without a customer, and for events of other kinds."""
         for kind, read in self.readers.items():
             told = kind()
@@ -102,6 +104,14 @@ class CustomerEvents:
     def _attached(self, told: events_pb2.PurchaseAttached) -> Sequence[Entry | Loss]:
         refunds = [self._entry(one, told, is_sale=False, sale_date=told.business_date) for one in told.refunds]
         return self._side(told, (self._entry(told, told, is_sale=True), *refunds))
+
+    def _revalued(self, told: events_pb2.ProfitSet) -> Sequence[Revaluation]:
+        problems = Problems()
+        day = wire.read_date(problems, "business_date", told.business_date)
+        before = self.money.read(problems, "old_profit", told.old_profit)
+        since = self.money.read(problems, "profit", told.profit)
+        problems.refuse()
+        return (Revaluation(names.identity(told.customer), day, KINDS[told.kind].name, since - before),)
 
     def _side(self, told: Moved, entries: Sequence[Entry]) -> Sequence[Entry | Loss]:
         return entries if told.side == events_pb2.GAINED else (self._loss(entries, told.remaining),)

@@ -16,6 +16,7 @@ NATURAL_KEYS = {
     "shuke.customer.v1.BatchRecordPurchasesRequest": ("requests.purchase.receipt",),
     "shuke.customer.v1.RecordRefundRequest": ("refund.receipt",),
     "shuke.customer.v1.BatchRecordRefundsRequest": ("requests.refund.receipt",),
+    "shuke.customer.v1.BatchSetProfitRequest": ("requests.purchase", "requests.receipt"),
     "shuke.customer.v1.RecordExchangeRequest": ("refund.receipt", "purchase.receipt"),
 }
 

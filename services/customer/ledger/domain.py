@@ -323,12 +323,16 @@ CHAIN_SCOPE = ""
 
 def tally(entries: Iterable[Entry]) -> dict[tuple[str, str], Spend]:
     """Sum up the entries that count for each customer, in the chain and in each store."""
+    return _sums((entry, spend_of(entry)) for entry in entries)
+
+
+def _sums(parts: Iterable[tuple[Entry, Spend]]) -> dict[tuple[str, str], Spend]:
     sums: dict[tuple[str, str], Spend] = {}
-    for entry in entries:
+    for entry, spend in parts:
         if entry.counts_for is not None:
             for scope in (CHAIN_SCOPE, entry.content.receipt.store):
                 key = (entry.counts_for, scope)
-                sums[key] = sums.get(key, Spend()) + spend_of(entry)
+                sums[key] = sums.get(key, Spend()) + spend
     return sums
 
 
@@ -360,3 +364,12 @@ class Correction:
 
     before: Entry
     after: Entry
+
+
+def tally_profit(corrections: Iterable[Correction]) -> dict[tuple[str, str], Spend]:
+    """Sum up by how much sales whose profit was corrected, and nothing else, now bring their customers more (C-24)."""
+    return _sums((one.after, _profit_gained(one.before.content, one.after.content)) for one in corrections)
+
+
+def _profit_gained(before: Content, after: Content) -> Spend:
+    return Spend(profit=after.profit - before.profit, profit_unknown=before.profit_known - after.profit_known)

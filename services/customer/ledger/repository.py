@@ -39,6 +39,9 @@ KNOWN = sa.select(RECEIPTS).where(
     ),
 )
 BY_ID = sa.select(ENTRIES).where(ENTRIES.c.id.in_(IDS), ENTRIES.c.record == RECORD)
+REWRITE = sa.update(ENTRIES).where(
+    ENTRIES.c.id == sa.bindparam("entry_id"), ENTRIES.c.record == sa.bindparam("entry_record")
+)
 
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Line)}
 
@@ -144,9 +147,8 @@ def add(tx: Tx, entries: Sequence[Entry]) -> None:
 
 def rewrite(tx: Tx, entries: Sequence[Entry]) -> None:
     """Write entries anew as they stand after a correction. By the primary key."""
-    for entry in entries:
-        mine = sa.and_(ENTRIES.c.id == entry.id, ENTRIES.c.record == entry.record)
-        tx.execute(sa.update(ENTRIES).where(mine).values(_row(entry)))
+    if entries:
+        tx.execute(REWRITE, [{"entry_id": entry.id, "entry_record": entry.record, **_row(entry)} for entry in entries])
 
 
 def find(tx: Tx, record: Record, ids: Iterable[str]) -> dict[str, Entry]:

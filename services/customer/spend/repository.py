@@ -11,7 +11,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from chassis.database import Tx, upsert_into
-from services.customer.ledger.domain import CHAIN_SCOPE, Beginning, Correction, Entry, First, Record, Spend, tally
+from services.customer.ledger.domain import (
+    CHAIN_SCOPE,
+    Beginning,
+    Correction,
+    Entry,
+    First,
+    Record,
+    Spend,
+    tally,
+    tally_profit,
+)
 from services.customer.ledger.tables import ENTRIES, SPEND, within
 
 # Written down once: building an expression takes longer than running it.
@@ -65,6 +75,14 @@ def add(tx: Tx, entries: Iterable[Entry]) -> None:
     Events are written after it, so that the events of one customer stand in the order in which the sums changed.
     """
     _add(tx, tally(entries))
+
+
+def revalue(tx: Tx, corrections: Iterable[Correction]) -> None:
+    """Let running sums follow sales of which the profit alone was corrected; it holds the customers as `add` does.
+
+    The differences are enough: unlike in `move`, no sale comes or goes, so that the first one stays.
+    """
+    _add(tx, tally_profit(corrections))
 
 
 def move(tx: Tx, corrections: Sequence[Correction]) -> dict[str, Beginning]:

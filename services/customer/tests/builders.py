@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -36,7 +36,7 @@ EVENTS: dict[str, type[Message]] = {
     for message in (
         *(events_pb2.CustomerCreated, events_pb2.CustomerUpdated, events_pb2.ConsentChanged),
         *(events_pb2.PurchaseRecorded, events_pb2.PurchaseRefunded, events_pb2.PurchaseVoided),
-        *(events_pb2.PurchaseAttached, events_pb2.RefundLinked),
+        *(events_pb2.PurchaseAttached, events_pb2.RefundLinked, events_pb2.ProfitSet),
         *(events_pb2.StoreChanged, events_pb2.StaffChanged, events_pb2.InteractionLogged),
     )
 }
@@ -122,6 +122,17 @@ def mail(address: str) -> customer_pb2.ContactPoint:
     return customer_pb2.ContactPoint(kind=customer_pb2.ContactPoint.EMAIL, value=address)
 
 
+def profits(sold: str | pb.Receipt, lines: Mapping[int, int | None]) -> pb.SetProfitRequest:
+    """Write the profits of a sale's lines, in pence; None for one that is not known."""
+    told = [
+        pb.SetProfitRequest.LineProfit(line_no=number, profit=None if amount is None else gbp(amount))
+        for number, amount in lines.items()
+    ]
+    if isinstance(sold, str):
+        return pb.SetProfitRequest(purchase=sold, lines=told)
+    return pb.SetProfitRequest(receipt=sold, lines=told)
+
+
 def by_phone(number: str) -> customer_pb2.CustomerLookup:
     """Write a lookup by telephone number."""
     return customer_pb2.CustomerLookup(phone=number)
@@ -199,6 +210,12 @@ class Shop:
         )
         answer: pb.Purchase = self.running.call(PURCHASES, "AttachPurchase", request, **caller)
         return answer
+
+    def set_profits(self, *requests: pb.SetProfitRequest, **caller: Any) -> Sequence[pb.BatchSetProfitResponse.Result]:
+        """Tell profits in one batch."""
+        request = pb.BatchSetProfitRequest(requests=requests)
+        answer: pb.BatchSetProfitResponse = self.running.call(PURCHASES, "BatchSetProfit", request, **caller)
+        return answer.results
 
     def purchase(self, name: str, **caller: Any) -> pb.Purchase:
         """Read a sale."""

@@ -56,6 +56,7 @@ METHODS: dict[str, tuple[Any, str, Message]] = {
     "RecordExchange": (PURCHASES, "customer.purchases.exchange", pb.RecordExchangeRequest()),
     "VoidPurchase": (PURCHASES, "customer.purchases.void", pb.VoidPurchaseRequest()),
     "AttachPurchase": (PURCHASES, "customer.purchases.attach", pb.AttachPurchaseRequest()),
+    "BatchSetProfit": (PURCHASES, "customer.purchases.set_profit", pb.BatchSetProfitRequest()),
     "ListRefunds": (PURCHASES, "customer.refunds.list", pb.ListRefundsRequest()),
     "GetSpendSummary": (PURCHASES, "customer.spend.get", pb.GetSpendSummaryRequest()),
     "ReconcileStoreDay": (PURCHASES, "customer.store_days.reconcile", pb.ReconcileStoreDayRequest()),

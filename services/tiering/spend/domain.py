@@ -109,6 +109,35 @@ class Loss:
         return self.entries[0].is_sale
 
 
+@dataclass(frozen=True, slots=True)
+class Revaluation:
+    """A sale whose profit turned out to be another; nothing else of it changed (C-24)."""
+
+    customer: str
+    business_date: date
+    kind: str
+    profit: int  # more than before, of what is known
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether the customer has less by it: nothing was given back, so a lower profit waits for the next run."""
+        return False
+
+
+Change = Entry | Loss | Revaluation
+
+
+def days_of_change(change: Change) -> list[tuple[DayKey, Day]]:
+    """Answer what a change adds to which days."""
+    match change:
+        case Entry():
+            return list(days_of_entry(change))
+        case Loss():
+            return [(key, -sums) for entry in change.entries for key, sums in days_of_entry(entry)]
+        case Revaluation():
+            return [(DayKey(change.customer, change.business_date, change.kind), Day(sales_profit=change.profit))]
+
+
 def days_of_entry(entry: Entry) -> tuple[tuple[DayKey, Day], ...]:
     """Answer what an entry adds to which days: a refund to its own, and to that of the sale that it gives back."""
     key = DayKey(entry.customer, entry.business_date, entry.kind)
@@ -129,7 +158,7 @@ def spender_of_entry(entry: Entry) -> Spender:
 
 
 def tally(
-    changes: Iterable[Entry | Loss], known: Mapping[str, Spender] | None = None
+    changes: Iterable[Change], known: Mapping[str, Spender] | None = None
 ) -> tuple[dict[DayKey, Day], dict[str, Spender | None]]:
     """Sum changes up per customer, business date and kind, and find when each customer now began.
 
@@ -138,13 +167,12 @@ def tally(
     days: dict[DayKey, Day] = {}
     spenders: dict[str, Spender | None] = dict(known or {})
     for change in changes:
-        if isinstance(change, Loss):
-            added = [(key, -sums) for entry in change.entries for key, sums in days_of_entry(entry)]
-            spenders[change.customer] = change.remaining
-        else:
-            added = list(days_of_entry(change))
-            began = spender_of_entry(change)
-            spenders[change.customer] = began | (spenders.get(change.customer) or began)
-        for key, sums in added:
+        match change:
+            case Entry():
+                began = spender_of_entry(change)
+                spenders[change.customer] = began | (spenders.get(change.customer) or began)
+            case Loss():
+                spenders[change.customer] = change.remaining
+        for key, sums in days_of_change(change):
             days[key] = days.get(key, Day()) + sums
     return days, spenders

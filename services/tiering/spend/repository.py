@@ -9,11 +9,11 @@ from operator import itemgetter
 import sqlalchemy as sa
 
 from chassis.database import Tx, upsert
-from services.tiering.spend.domain import Day, DayKey, Entry, FirstSale, Loss, Spender, tally
+from services.tiering.spend.domain import Change, Day, DayKey, FirstSale, Spender, tally
 from services.tiering.spend.tables import DAYS, SPENDERS
 
 
-def add(tx: Tx, changes: Sequence[Entry | Loss]) -> dict[str, FirstSale | None]:
+def add(tx: Tx, changes: Sequence[Change]) -> dict[str, FirstSale | None]:
     """Add changes; answer the first sale of customers whose first sale is another time's than before, None for none.
 
     All events of a customer come through one cursor, which the transaction holds: nobody else writes these rows. A

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chassis import names, wire
 from services.customer.ledger.domain import CHAIN_SCOPE
-from services.customer.tests.builders import Shop, line, pence, receipt
+from services.customer.tests.builders import Shop, line, pence, profits, receipt
 from services.customer.tests.builders import refund as refund_of
 from services.customer.tests.builders import sale as sale_of
 from services.tiering.spend.domain import Day
@@ -54,10 +54,11 @@ class Refund:
 class Command:
     """What a till or a desk does, by the numbers of sales and refunds, and of a customer."""
 
-    verb: str  # SELL, REFUND, EXCHANGE, VOID, ATTACH
+    verb: str  # SELL, REFUND, EXCHANGE, VOID, ATTACH, VALUE
     sale: int = 0
     refund: int = 0
     customer: int = 0
+    profit: int | None = None  # of a VALUE; None when it is not known
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ def stories(draw: st.DrawFn) -> Story:
     commands += draw(st.lists(st.builds(Command, st.just("VOID"), numbers), max_size=2))
     people = st.integers(0, PEOPLE - 1)
     commands += draw(st.lists(st.builds(Command, st.just("ATTACH"), numbers, customer=people), max_size=3))
+    worth = st.sampled_from([None, -5_00, 0, 20_00])
+    commands += draw(st.lists(st.builds(Command, st.just("VALUE"), numbers, profit=worth), max_size=3))
     commands += draw(st.lists(st.sampled_from(commands), max_size=3))
     order = tuple(draw(st.permutations(commands)))
     return Story(tuple(sales), tuple(refunds), order, draw(st.frozensets(st.integers(0, len(order)), max_size=3)))
@@ -121,7 +124,7 @@ class Till:
 
     def do(self, command: Command) -> bool:
         """Do it; answer False for what has to wait for a sale, and do not insist on what a rule forbids."""
-        if command.verb in ("VOID", "ATTACH") and command.sale not in self.purchases:
+        if command.verb in ("VOID", "ATTACH", "VALUE") and command.sale not in self.purchases:
             return False
         try:
             getattr(self, command.verb.lower())(command)
@@ -156,6 +159,12 @@ class Till:
     def attach(self, command: Command) -> None:
         """Attach a sale to a customer."""
         self.shop.attach(self.purchases[command.sale], self.people[command.customer])
+
+    def value(self, command: Command) -> None:
+        """Tell the profit of a sale."""
+        [result] = self.shop.set_profits(profits(self.purchases[command.sale], {1: command.profit}))
+        if result.HasField("error"):
+            raise Refusal.of(result.error)
 
     def sale(self, number: int) -> pb.Purchase:
         """Write a sale, always with the same content."""
@@ -223,7 +232,7 @@ class Ledger:
             sum(profit(one) for one in sales) - sum(profit(one) for one in refunds),
             len(sales),
             len(refunds),
-            0,
+            sum(not profit_known(one) for one in sales) + sum(not profit_known(one) for one in refunds),
             *first,
             max((wire.instant(one.business_time) for one in sales), default=None),
         )
@@ -275,5 +284,10 @@ def business_date(record: pb.Purchase | pb.Refund) -> date:
 
 
 def profit(record: pb.Purchase | pb.Refund) -> int:
-    """Add up a record's profit."""
-    return sum(pence(one.profit) for one in record.lines)
+    """Add up what is known of a record's profit."""
+    return sum(pence(one.profit) for one in record.lines if one.HasField("profit"))
+
+
+def profit_known(record: pb.Purchase | pb.Refund) -> bool:
+    """Tell whether the profit of every line of a record is known."""
+    return all(one.HasField("profit") for one in record.lines)

@@ -15,7 +15,7 @@ from services.tiering.memberships.domain import Cause
 from services.tiering.policies.domain import Condition, Demotion, Ladder, Metric, OnRefund, Window
 from services.tiering.tests.clients import EVALUATIONS, Tiering, example, policy_of
 from services.tiering.tests.ladders import GOLD, LOYALTY
-from services.tiering.tests.owner import ANNA, BERT, CARLA, beginning, refund, sale, voided
+from services.tiering.tests.owner import ANNA, BERT, CARLA, GBP, beginning, refund, sale, voided
 from services.tiering.tests.test_consumers import deliver
 from services.tiering.tests.test_explanations_rpc import explain
 from shuke.customer.v1 import events_pb2 as customer_events
@@ -143,6 +143,27 @@ def test_whatever_takes_spend_away_counts(tiering: Tiering, lose: Callable[[], M
     """A sale voided, a sale that moves to another customer and a refund linked do as a refund does."""
     upgraded(tiering)
     tiering.tell(lose())
+    assert moved(tiering) == [("GOLD", "SILVER", "REFUND")]
+
+
+@pytest.mark.requirement("C-24", "X-29")
+def test_a_lower_profit_waits_for_the_run(tiering: Tiering) -> None:
+    """A profit that turns out lower was not given back: the class that asks for it stays until somebody grades."""
+    by_profit = replace(GOLD, entry=(*GOLD.entry, Condition(Metric.PROFIT, 1_00)))
+    ladder = replace(AT_ONCE, classes=tuple(by_profit if one is GENTLE else one for one in AT_ONCE.classes[:-1]))
+    tiering.activate(policy_of(ladder))
+    sold = sale(ANNA, JANUARY, 6_000_00, profit=5_00)
+    tiering.tell(sold)
+    tiering.evaluate(Q2)
+    tiering.told()
+    tiering.running.clock.now += 1_000_000
+    told = customer_events.ProfitSet(old_profit=wire.to_money(5_00, GBP), profit=wire.to_money(0, GBP))
+    for name in ("customer", "kind", "store"):
+        setattr(told, name, getattr(sold, name))
+    told.business_date.CopyFrom(sold.business_date)
+    tiering.tell(told)
+    assert (tiering.member(ANNA).effective_class, tiering.told()) == ("GOLD", [])
+    tiering.tell(refund(ANNA, JULY, 1))
     assert moved(tiering) == [("GOLD", "SILVER", "REFUND")]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.tiering.spend.domain import Day, Entry, FirstSale, Loss, Spender, tally
+from services.tiering.spend.domain import Day, Entry, FirstSale, Loss, Revaluation, Spender, tally
 from services.tiering.tests.owner import ANNA, BERT, at
 
 FIRST, SECOND = date(2011, 1, 5), date(2011, 1, 6)
@@ -46,6 +46,15 @@ def test_a_wrong_clock_may_part_the_first_date_from_the_first_time() -> None:
     """Each is the earliest of its kind: tenure by business date, the first purchase by business time."""
     _, spenders = tally([bought(SECOND, 1_00, time=at(FIRST, 1)), bought(FIRST, 1_00, time=at(FIRST, 9))])
     assert spenders == {ANNA: Spender(FIRST, FirstSale(FIRST, at(FIRST, 1)))}
+
+
+@pytest.mark.requirement("C-24")
+def test_a_profit_that_turns_out_to_be_another_moves_the_day_of_its_sale_alone() -> None:
+    """The difference is added to the profit of the sale's day and kind; what is spent and when it began stay."""
+    sold = bought(FIRST, 10_00, 3_00)
+    days, spenders = tally([sold, Revaluation(ANNA, FIRST, "SALE", -4_00)])
+    assert days == {(ANNA, FIRST, "SALE"): Day(sales=10_00, sales_profit=-1_00, purchase_count=1)}
+    assert spenders == tally([sold])[1]
 
 
 ENTRIES = st.builds(

@@ -146,6 +146,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED: the caller's key is nobody's own and names no operator, so that nobody is known who held the contact."""
     JOURNAL_REPEATED: _ErrorReason.ValueType  # 81
     """INVALID_ARGUMENT: a store's journal has a terminal or a receipt twice. Metadata: field."""
+    LINE_UNKNOWN: _ErrorReason.ValueType  # 82
+    """INVALID_ARGUMENT: the sale has no such line. Metadata: field, line_no."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons that this API gives, in ErrorInfo with domain "customer.shuke". The values are the wire reasons."""
@@ -274,4 +276,6 @@ STAFF_UNNAMED: ErrorReason.ValueType  # 80
 """PERMISSION_DENIED: the caller's key is nobody's own and names no operator, so that nobody is known who held the contact."""
 JOURNAL_REPEATED: ErrorReason.ValueType  # 81
 """INVALID_ARGUMENT: a store's journal has a terminal or a receipt twice. Metadata: field."""
+LINE_UNKNOWN: ErrorReason.ValueType  # 82
+"""INVALID_ARGUMENT: the sale has no such line. Metadata: field, line_no."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

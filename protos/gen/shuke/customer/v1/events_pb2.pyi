@@ -566,6 +566,66 @@ class RefundLinked(_message.Message):
 Global___RefundLinked: _TypeAlias = RefundLinked  # noqa: Y015
 
 @_typing.final
+class ProfitSet(_message.Message):
+    """ProfitSet says that the profit of a sale became known, or turned out to be another. Nothing else of the sale changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURCHASE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STORE_FIELD_NUMBER: _builtins.int
+    BUSINESS_DATE_FIELD_NUMBER: _builtins.int
+    OLD_PROFIT_FIELD_NUMBER: _builtins.int
+    OLD_PROFIT_KNOWN_FIELD_NUMBER: _builtins.int
+    PROFIT_FIELD_NUMBER: _builtins.int
+    PROFIT_KNOWN_FIELD_NUMBER: _builtins.int
+    purchase: _builtins.str
+    """Purchase, "purchases/{uuid}"."""
+    customer: _builtins.str
+    """Customer, "customers/{uuid}"; empty when the sale belongs to none."""
+    kind: _purchases_pb2.Purchase.Kind.ValueType
+    """Kind of sale."""
+    store: _builtins.str
+    """Store, by code."""
+    old_profit_known: _builtins.bool
+    """Old profit known is true when every line's profit was known before."""
+    profit_known: _builtins.bool
+    """Profit known is true when every line's profit is known since."""
+    @_builtins.property
+    def business_date(self) -> _date_pb2.Date:
+        """Business date that the sale counts on."""
+
+    @_builtins.property
+    def old_profit(self) -> _money_pb2.Money:
+        """Old profit: sum of the profits of its lines that were known before."""
+
+    @_builtins.property
+    def profit(self) -> _money_pb2.Money:
+        """Profit: sum of the known profits of its lines since."""
+
+    def __init__(
+        self,
+        *,
+        purchase: _builtins.str = ...,
+        customer: _builtins.str = ...,
+        kind: _purchases_pb2.Purchase.Kind.ValueType = ...,
+        store: _builtins.str = ...,
+        business_date: _date_pb2.Date | None = ...,
+        old_profit: _money_pb2.Money | None = ...,
+        old_profit_known: _builtins.bool = ...,
+        profit: _money_pb2.Money | None = ...,
+        profit_known: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date", "old_profit", b"old_profit", "profit", b"profit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business_date", b"business_date", "customer", b"customer", "kind", b"kind", "old_profit", b"old_profit", "old_profit_known", b"old_profit_known", "profit", b"profit", "profit_known", b"profit_known", "purchase", b"purchase", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProfitSet: _TypeAlias = ProfitSet  # noqa: Y015
+
+@_typing.final
 class ConsentChanged(_message.Message):
     """ConsentChanged says that a customer granted or withdrew a use of the data, from the event's time on."""
 

@@ -1363,6 +1363,178 @@ class AttachPurchaseRequest(_message.Message):
 Global___AttachPurchaseRequest: _TypeAlias = AttachPurchaseRequest  # noqa: Y015
 
 @_typing.final
+class SetProfitRequest(_message.Message):
+    """SetProfitRequest names a sale and the profits of some of its lines."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LineProfit(_message.Message):
+        """LineProfit is the profit of one line."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LINE_NO_FIELD_NUMBER: _builtins.int
+        PROFIT_FIELD_NUMBER: _builtins.int
+        line_no: _builtins.int
+        """Line number of the sale's line, 1 to 9999."""
+        @_builtins.property
+        def profit(self) -> _money_pb2.Money:
+            """Profit contribution of the line; may be negative; unset when it is not known any more."""
+
+        def __init__(
+            self,
+            *,
+            line_no: _builtins.int = ...,
+            profit: _money_pb2.Money | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["profit", b"profit"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["line_no", b"line_no", "profit", b"profit"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PURCHASE_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    purchase: _builtins.str
+    """Purchase, "purchases/{uuid}"."""
+    @_builtins.property
+    def receipt(self) -> Global___Receipt:
+        """Receipt of the sale."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetProfitRequest.LineProfit]:
+        """Lines whose profit is told, 1 to 2,000; the others keep theirs."""
+
+    def __init__(
+        self,
+        *,
+        purchase: _builtins.str = ...,
+        receipt: Global___Receipt | None = ...,
+        lines: _abc.Iterable[Global___SetProfitRequest.LineProfit] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["purchase", b"purchase", "receipt", b"receipt", "sale", b"sale"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "purchase", b"purchase", "receipt", b"receipt", "sale", b"sale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_sale: _TypeAlias = _typing.Literal["purchase", "receipt"]  # noqa: Y015
+    _WhichOneofArgType_sale: _TypeAlias = _typing.Literal["sale", b"sale"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_sale) -> _WhichOneofReturnType_sale | None: ...
+
+Global___SetProfitRequest: _TypeAlias = SetProfitRequest  # noqa: Y015
+
+@_typing.final
+class BatchSetProfitRequest(_message.Message):
+    """BatchSetProfitRequest holds profits of sales."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetProfitRequest]:
+        """Requests, 1 to 1,000; each is checked and applied on its own, in this order."""
+
+    def __init__(
+        self,
+        *,
+        requests: _abc.Iterable[Global___SetProfitRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchSetProfitRequest: _TypeAlias = BatchSetProfitRequest  # noqa: Y015
+
+@_typing.final
+class PurchaseProfit(_message.Message):
+    """PurchaseProfit is what a sale brought, by what is known."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURCHASE_FIELD_NUMBER: _builtins.int
+    PROFIT_FIELD_NUMBER: _builtins.int
+    PROFIT_KNOWN_FIELD_NUMBER: _builtins.int
+    purchase: _builtins.str
+    """Purchase, "purchases/{uuid}"."""
+    profit_known: _builtins.bool
+    """Profit known is true when every line's profit is known."""
+    @_builtins.property
+    def profit(self) -> _money_pb2.Money:
+        """Profit: sum of the known profits of its lines."""
+
+    def __init__(
+        self,
+        *,
+        purchase: _builtins.str = ...,
+        profit: _money_pb2.Money | None = ...,
+        profit_known: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profit", b"profit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profit", b"profit", "profit_known", b"profit_known", "purchase", b"purchase"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurchaseProfit: _TypeAlias = PurchaseProfit  # noqa: Y015
+
+@_typing.final
+class BatchSetProfitResponse(_message.Message):
+    """BatchSetProfitResponse answers each item in its place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Result(_message.Message):
+        """Result of one item."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        RESPONSE_FIELD_NUMBER: _builtins.int
+        ERROR_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def response(self) -> Global___PurchaseProfit:
+            """Response: the sale's profit from now on."""
+
+        @_builtins.property
+        def error(self) -> _status_pb2.Status:
+            """Error: why nothing was changed."""
+
+        def __init__(
+            self,
+            *,
+            response: Global___PurchaseProfit | None = ...,
+            error: _status_pb2.Status | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "error"]  # noqa: Y015
+        _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchSetProfitResponse.Result]:
+        """Results, in the order of the requests."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___BatchSetProfitResponse.Result] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchSetProfitResponse: _TypeAlias = BatchSetProfitResponse  # noqa: Y015
+
+@_typing.final
 class GetPurchaseRequest(_message.Message):
     """GetPurchaseRequest names a purchase."""
 

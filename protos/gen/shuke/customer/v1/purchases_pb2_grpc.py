@@ -71,6 +71,11 @@ class PurchaseServiceStub:
                 request_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.AttachPurchaseRequest.SerializeToString,
                 response_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.Purchase.FromString,
                 _registered_method=True)
+        self.BatchSetProfit = channel.unary_unary(
+                '/shuke.customer.v1.PurchaseService/BatchSetProfit',
+                request_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.BatchSetProfitRequest.SerializeToString,
+                response_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.BatchSetProfitResponse.FromString,
+                _registered_method=True)
         self.GetPurchase = channel.unary_unary(
                 '/shuke.customer.v1.PurchaseService/GetPurchase',
                 request_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.GetPurchaseRequest.SerializeToString,
@@ -177,6 +182,15 @@ class PurchaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchSetProfit(self, request, context):
+        """BatchSetProfit tells the profit contribution of lines of up to 1,000 sales once it is known, such as from the merchandise system: each sale
+        on its own. The same profit again changes nothing, another one takes its place. A store's key names its own store's. Errors of an item:
+        INVALID_ARGUMENT with a violation per field; NOT_FOUND (PURCHASE_NOT_FOUND, RECEIPT_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetPurchase(self, request, context):
         """GetPurchase answers one purchase; a store's key sees its own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND).
         """
@@ -274,6 +288,11 @@ def add_PurchaseServiceServicer_to_server(servicer, server):
                     servicer.AttachPurchase,
                     request_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.AttachPurchaseRequest.FromString,
                     response_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.Purchase.SerializeToString,
+            ),
+            'BatchSetProfit': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchSetProfit,
+                    request_deserializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.BatchSetProfitRequest.FromString,
+                    response_serializer=shuke_dot_customer_dot_v1_dot_purchases__pb2.BatchSetProfitResponse.SerializeToString,
             ),
             'GetPurchase': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPurchase,
@@ -507,6 +526,33 @@ class PurchaseService:
             '/shuke.customer.v1.PurchaseService/AttachPurchase',
             shuke_dot_customer_dot_v1_dot_purchases__pb2.AttachPurchaseRequest.SerializeToString,
             shuke_dot_customer_dot_v1_dot_purchases__pb2.Purchase.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchSetProfit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuke.customer.v1.PurchaseService/BatchSetProfit',
+            shuke_dot_customer_dot_v1_dot_purchases__pb2.BatchSetProfitRequest.SerializeToString,
+            shuke_dot_customer_dot_v1_dot_purchases__pb2.BatchSetProfitResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,6 +64,11 @@ class PurchaseServiceStub:
     change. A store's key attaches its own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED,
     ATTACH_TOO_LATE, CUSTOMER_UNKNOWN, CUSTOMER_AMBIGUOUS, CUSTOMER_BLOCKED, CUSTOMER_MERGED, CUSTOMER_ERASED).
     """
+    BatchSetProfit: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.BatchSetProfitRequest, _purchases_pb2.BatchSetProfitResponse]
+    """BatchSetProfit tells the profit contribution of lines of up to 1,000 sales once it is known, such as from the merchandise system: each sale
+    on its own. The same profit again changes nothing, another one takes its place. A store's key names its own store's. Errors of an item:
+    INVALID_ARGUMENT with a violation per field; NOT_FOUND (PURCHASE_NOT_FOUND, RECEIPT_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED).
+    """
     GetPurchase: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.GetPurchaseRequest, _purchases_pb2.Purchase]
     """GetPurchase answers one purchase; a store's key sees its own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND)."""
     LookupPurchase: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.LookupPurchaseRequest, _purchases_pb2.LookupPurchaseResponse]
@@ -123,6 +128,11 @@ class PurchaseServiceAsyncStub(PurchaseServiceStub):
     """AttachPurchase gives a sale, with the refunds linked to it, to the customer whom it belongs to. The customer who has it already: no
     change. A store's key attaches its own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED,
     ATTACH_TOO_LATE, CUSTOMER_UNKNOWN, CUSTOMER_AMBIGUOUS, CUSTOMER_BLOCKED, CUSTOMER_MERGED, CUSTOMER_ERASED).
+    """
+    BatchSetProfit: _aio.UnaryUnaryMultiCallable[_purchases_pb2.BatchSetProfitRequest, _purchases_pb2.BatchSetProfitResponse]  # type: ignore[assignment]
+    """BatchSetProfit tells the profit contribution of lines of up to 1,000 sales once it is known, such as from the merchandise system: each sale
+    on its own. The same profit again changes nothing, another one takes its place. A store's key names its own store's. Errors of an item:
+    INVALID_ARGUMENT with a violation per field; NOT_FOUND (PURCHASE_NOT_FOUND, RECEIPT_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED).
     """
     GetPurchase: _aio.UnaryUnaryMultiCallable[_purchases_pb2.GetPurchaseRequest, _purchases_pb2.Purchase]  # type: ignore[assignment]
     """GetPurchase answers one purchase; a store's key sees its own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND)."""
@@ -222,6 +232,17 @@ class PurchaseServiceServicer(metaclass=_abc_1.ABCMeta):
         """AttachPurchase gives a sale, with the refunds linked to it, to the customer whom it belongs to. The customer who has it already: no
         change. A store's key attaches its own store's. Errors: NOT_FOUND (PURCHASE_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED,
         ATTACH_TOO_LATE, CUSTOMER_UNKNOWN, CUSTOMER_AMBIGUOUS, CUSTOMER_BLOCKED, CUSTOMER_MERGED, CUSTOMER_ERASED).
+        """
+
+    @_abc_1.abstractmethod
+    def BatchSetProfit(
+        self,
+        request: _purchases_pb2.BatchSetProfitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_purchases_pb2.BatchSetProfitResponse, _abc.Awaitable[_purchases_pb2.BatchSetProfitResponse]]:
+        """BatchSetProfit tells the profit contribution of lines of up to 1,000 sales once it is known, such as from the merchandise system: each sale
+        on its own. The same profit again changes nothing, another one takes its place. A store's key names its own store's. Errors of an item:
+        INVALID_ARGUMENT with a violation per field; NOT_FOUND (PURCHASE_NOT_FOUND, RECEIPT_NOT_FOUND); FAILED_PRECONDITION (PURCHASE_VOIDED).
         """
 
     @_abc_1.abstractmethod

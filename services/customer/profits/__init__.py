@@ -1,0 +1,1 @@
+"""The customer service's noun `profits`: what sales brought, told once it is known."""
