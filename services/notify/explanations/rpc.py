@@ -19,10 +19,9 @@ class Explanations:
 
     def ExplainMessage(self, request: pb.ExplainMessageRequest, call: Call) -> pb.ExplainMessageResponse:
         """Explain one message, in the caller's language."""
-        message_id = names.identity(request.name)
         with self.database.read() as tx:
-            message = repository.get(tx, message_id)
-            attempts = repository.attempts(tx, message_id)
+            message = repository.get(tx, names.identity(request.name))
+            attempts = repository.attempts(tx, message)
         return pb.ExplainMessageResponse(
             message=message_to_proto(message, attempts),
             consent_basis=message.basis,

@@ -51,7 +51,12 @@ SAVE = (
     .where(MESSAGES.c.id == sa.bindparam("the_id"), MESSAGES.c.version == sa.bindparam("the_version"))
     .values({name: sa.bindparam(name) for name in _MOVING})
 )
-ATTEMPTS_OF = sa.select(ATTEMPTS).where(ATTEMPTS.c.message_id == sa.bindparam("id")).order_by(ATTEMPTS.c.number)
+# One that began after the message was read belongs to a later state than the one that is shown with it.
+ATTEMPTS_OF = (
+    sa.select(ATTEMPTS)
+    .where(ATTEMPTS.c.message_id == sa.bindparam("id"), ATTEMPTS.c.number <= sa.bindparam("count"))
+    .order_by(ATTEMPTS.c.number)
+)
 
 
 class Messages:
@@ -154,8 +159,8 @@ def end_attempt(tx: Tx, message: Message, attempt: Attempt) -> None:
     tx.execute(sa.update(ATTEMPTS).where(mine).values(dataclasses.asdict(attempt)))
 
 
-def attempts(tx: Tx, message_id: str) -> list[Attempt]:
-    """Read the attempts at a message, the first one first. By the primary key."""
+def attempts(tx: Tx, message: Message) -> list[Attempt]:
+    """Read the attempts at a message, as it was read, the first one first. By the primary key."""
     return [
         Attempt(
             number=row.number,
@@ -166,7 +171,7 @@ def attempts(tx: Tx, message_id: str) -> list[Attempt]:
             code=row.code,
             detail=row.detail,
         )
-        for row in tx.execute(ATTEMPTS_OF, {"id": message_id})
+        for row in tx.execute(ATTEMPTS_OF, {"id": message.id, "count": message.attempts})
     ]
 
 

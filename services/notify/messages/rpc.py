@@ -94,10 +94,9 @@ class MessageService:
 
     def GetMessage(self, request: pb.GetMessageRequest, call: Call) -> pb.Message:
         """Answer one message with its attempts."""
-        message_id = names.identity(request.name)
         with self.database.read() as tx:
-            message = repository.get(tx, message_id)
-            return convert.message_to_proto(message, repository.attempts(tx, message_id))
+            message = repository.get(tx, names.identity(request.name))
+            return convert.message_to_proto(message, repository.attempts(tx, message))
 
     def ListMessages(self, request: pb.ListMessagesRequest, call: Call) -> pb.ListMessagesResponse:
         """List messages, the newest first."""

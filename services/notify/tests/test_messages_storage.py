@@ -9,7 +9,7 @@ import pytest
 from chassis import names, wire
 from chassis.calendar import SECOND
 from services.notify.messages import repository
-from services.notify.messages.domain import State, move
+from services.notify.messages.domain import Attempt, State, move
 from services.notify.tests.desk import Desk
 from services.notify.tests.neighbours import ANNA
 
@@ -44,6 +44,17 @@ def test_what_somebody_holds_is_left_alone(desk: Desk) -> None:
         assert [message.id for message in repository.due(one, due, 10)] == [message_id]
         with desk.running.database.write() as other:
             assert repository.due(other, due, 10) == []
+
+
+def test_a_message_is_shown_with_the_attempts_of_its_own_time(desk: Desk) -> None:
+    """An attempt that begins while a message is being read stands with the state that it brings, and not before."""
+    message_id, now = held(desk), desk.running.clock.now
+    with desk.running.database.write() as tx:
+        waiting = repository.get(tx, message_id)
+        sending = dataclasses.replace(waiting, attempts=1)
+        repository.add_attempt(tx, sending, Attempt(1, "EMAIL", now))
+        assert repository.attempts(tx, waiting) == []
+        assert [attempt.number for attempt in repository.attempts(tx, sending)] == [1]
 
 
 @pytest.mark.requirement("N-15", "K-75")
