@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from tempfile import gettempdir
 
 from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
@@ -12,7 +13,8 @@ from chassis.errors import Code
 from chassis.texts import Texts
 
 LEAKS = re.compile(
-    r"Traceback|File \"|\.py\b|SELECT |INSERT |UPDATE |sqlite|psycopg|sqlalchemy|127\.0\.0\.1|localhost|/tmp/"
+    r"Traceback|File \"|\.py\b|SELECT |INSERT |UPDATE |sqlite|psycopg|sqlalchemy|127\.0\.0\.1|localhost|"
+    + re.escape(gettempdir())
 )
 # What is left of a sentence whose part was not given.
 UNFILLED = re.compile(r"(?<!/)\{[a-z_]+\}|\((?!request\))[a-z_]+\)")
