@@ -37,7 +37,7 @@ class CustomerViewService:
         """Answer what is known of a customer, and name what cannot be had."""
         return self._view(request.name, call)
 
-    def GetCustomerViewByLookup(self, request: pb.GetCustomerViewByLookupRequest, call: Call) -> CustomerView:
+    def LookupCustomerView(self, request: pb.LookupCustomerViewRequest, call: Call) -> CustomerView:
         """Answer what is known of the one customer who is found by a key."""
         asked = self.book.matches(request.lookup, self.keyring.headers(call, "customer"))
         try:

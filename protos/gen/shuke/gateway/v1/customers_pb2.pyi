@@ -194,8 +194,8 @@ class GetCustomerViewRequest(_message.Message):
 Global___GetCustomerViewRequest: _TypeAlias = GetCustomerViewRequest  # noqa: Y015
 
 @_typing.final
-class GetCustomerViewByLookupRequest(_message.Message):
-    """GetCustomerViewByLookupRequest holds a key that the customer can tell or show."""
+class LookupCustomerViewRequest(_message.Message):
+    """LookupCustomerViewRequest holds a key that the customer can tell or show."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -215,4 +215,4 @@ class GetCustomerViewByLookupRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetCustomerViewByLookupRequest: _TypeAlias = GetCustomerViewByLookupRequest  # noqa: Y015
+Global___LookupCustomerViewRequest: _TypeAlias = LookupCustomerViewRequest  # noqa: Y015

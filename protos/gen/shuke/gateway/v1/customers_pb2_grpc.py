@@ -41,9 +41,9 @@ class CustomerViewServiceStub:
                 request_serializer=shuke_dot_gateway_dot_v1_dot_customers__pb2.GetCustomerViewRequest.SerializeToString,
                 response_deserializer=shuke_dot_gateway_dot_v1_dot_customers__pb2.CustomerView.FromString,
                 _registered_method=True)
-        self.GetCustomerViewByLookup = channel.unary_unary(
-                '/shuke.gateway.v1.CustomerViewService/GetCustomerViewByLookup',
-                request_serializer=shuke_dot_gateway_dot_v1_dot_customers__pb2.GetCustomerViewByLookupRequest.SerializeToString,
+        self.LookupCustomerView = channel.unary_unary(
+                '/shuke.gateway.v1.CustomerViewService/LookupCustomerView',
+                request_serializer=shuke_dot_gateway_dot_v1_dot_customers__pb2.LookupCustomerViewRequest.SerializeToString,
                 response_deserializer=shuke_dot_gateway_dot_v1_dot_customers__pb2.CustomerView.FromString,
                 _registered_method=True)
 
@@ -61,8 +61,8 @@ class CustomerViewServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GetCustomerViewByLookup(self, request, context):
-        """GetCustomerViewByLookup answers the same of the one customer who is found by a key, as CustomerService.LookupCustomer finds, whose
+    def LookupCustomerView(self, request, context):
+        """LookupCustomerView answers the same of the one customer who is found by a key, as CustomerService.LookupCustomer finds, whose
         permission it needs besides. The key travels in the body, never in the URL. Errors: NOT_FOUND (CUSTOMER_UNMATCHED),
         FAILED_PRECONDITION (CUSTOMER_AMBIGUOUS) with the number of matches, and what LookupCustomer refuses.
         """
@@ -78,9 +78,9 @@ def add_CustomerViewServiceServicer_to_server(servicer, server):
                     request_deserializer=shuke_dot_gateway_dot_v1_dot_customers__pb2.GetCustomerViewRequest.FromString,
                     response_serializer=shuke_dot_gateway_dot_v1_dot_customers__pb2.CustomerView.SerializeToString,
             ),
-            'GetCustomerViewByLookup': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetCustomerViewByLookup,
-                    request_deserializer=shuke_dot_gateway_dot_v1_dot_customers__pb2.GetCustomerViewByLookupRequest.FromString,
+            'LookupCustomerView': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookupCustomerView,
+                    request_deserializer=shuke_dot_gateway_dot_v1_dot_customers__pb2.LookupCustomerViewRequest.FromString,
                     response_serializer=shuke_dot_gateway_dot_v1_dot_customers__pb2.CustomerView.SerializeToString,
             ),
     }
@@ -124,7 +124,7 @@ class CustomerViewService:
             _registered_method=True)
 
     @staticmethod
-    def GetCustomerViewByLookup(request,
+    def LookupCustomerView(request,
             target,
             options=(),
             channel_credentials=None,
@@ -137,8 +137,8 @@ class CustomerViewService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/shuke.gateway.v1.CustomerViewService/GetCustomerViewByLookup',
-            shuke_dot_gateway_dot_v1_dot_customers__pb2.GetCustomerViewByLookupRequest.SerializeToString,
+            '/shuke.gateway.v1.CustomerViewService/LookupCustomerView',
+            shuke_dot_gateway_dot_v1_dot_customers__pb2.LookupCustomerViewRequest.SerializeToString,
             shuke_dot_gateway_dot_v1_dot_customers__pb2.CustomerView.FromString,
             options,
             channel_credentials,

@@ -39,8 +39,8 @@ class CustomerViewServiceStub:
     """GetCustomerView answers what is known of a customer. What a service does not answer is named in missing, and the rest is shown.
     Errors: NOT_FOUND (CUSTOMER_NOT_FOUND).
     """
-    GetCustomerViewByLookup: _grpc.UnaryUnaryMultiCallable[_customers_pb2.GetCustomerViewByLookupRequest, _customers_pb2.CustomerView]
-    """GetCustomerViewByLookup answers the same of the one customer who is found by a key, as CustomerService.LookupCustomer finds, whose
+    LookupCustomerView: _grpc.UnaryUnaryMultiCallable[_customers_pb2.LookupCustomerViewRequest, _customers_pb2.CustomerView]
+    """LookupCustomerView answers the same of the one customer who is found by a key, as CustomerService.LookupCustomer finds, whose
     permission it needs besides. The key travels in the body, never in the URL. Errors: NOT_FOUND (CUSTOMER_UNMATCHED),
     FAILED_PRECONDITION (CUSTOMER_AMBIGUOUS) with the number of matches, and what LookupCustomer refuses.
     """
@@ -56,8 +56,8 @@ class CustomerViewServiceAsyncStub(CustomerViewServiceStub):
     """GetCustomerView answers what is known of a customer. What a service does not answer is named in missing, and the rest is shown.
     Errors: NOT_FOUND (CUSTOMER_NOT_FOUND).
     """
-    GetCustomerViewByLookup: _aio.UnaryUnaryMultiCallable[_customers_pb2.GetCustomerViewByLookupRequest, _customers_pb2.CustomerView]  # type: ignore[assignment]
-    """GetCustomerViewByLookup answers the same of the one customer who is found by a key, as CustomerService.LookupCustomer finds, whose
+    LookupCustomerView: _aio.UnaryUnaryMultiCallable[_customers_pb2.LookupCustomerViewRequest, _customers_pb2.CustomerView]  # type: ignore[assignment]
+    """LookupCustomerView answers the same of the one customer who is found by a key, as CustomerService.LookupCustomer finds, whose
     permission it needs besides. The key travels in the body, never in the URL. Errors: NOT_FOUND (CUSTOMER_UNMATCHED),
     FAILED_PRECONDITION (CUSTOMER_AMBIGUOUS) with the number of matches, and what LookupCustomer refuses.
     """
@@ -78,12 +78,12 @@ class CustomerViewServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def GetCustomerViewByLookup(
+    def LookupCustomerView(
         self,
-        request: _customers_pb2.GetCustomerViewByLookupRequest,
+        request: _customers_pb2.LookupCustomerViewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_customers_pb2.CustomerView, _abc.Awaitable[_customers_pb2.CustomerView]]:
-        """GetCustomerViewByLookup answers the same of the one customer who is found by a key, as CustomerService.LookupCustomer finds, whose
+        """LookupCustomerView answers the same of the one customer who is found by a key, as CustomerService.LookupCustomer finds, whose
         permission it needs besides. The key travels in the body, never in the URL. Errors: NOT_FOUND (CUSTOMER_UNMATCHED),
         FAILED_PRECONDITION (CUSTOMER_AMBIGUOUS) with the number of matches, and what LookupCustomer refuses.
         """
