@@ -24,6 +24,9 @@ log = structlog.get_logger("consumer")
 
 # How often the effect of an event may fail before its subject is parked.
 TRIES = 3
+# How many events are fetched at once, and the seconds between two fetches that left none behind.
+LIMIT = 500
+REST = 0.1
 
 Effect = Callable[[Tx, Sequence[event_pb2.Event], int, NewId], None]
 
@@ -84,7 +87,7 @@ class Consumer:
         self.clock = clock
         self.new_id = new_id
 
-    def poll(self, feed: Feed, limit: int = 500) -> int:
+    def poll(self, feed: Feed, limit: int = LIMIT) -> int:
         """Fetch what comes next and apply it; answer how many events were dealt with."""
         with self.database.read() as tx:
             positions, epochs = self._held(tx)

@@ -163,6 +163,8 @@ class EventLog:
         for partition, position in cursors.items():
             if len(found) >= limit:
                 break
+            if heads[partition] <= position:
+                continue
             query = (
                 sa.select(self.events)
                 .where(self.events.c.partition == partition, self.events.c.position > position)

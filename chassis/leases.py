@@ -15,7 +15,8 @@ from chassis.calendar import SECOND
 from chassis.clock import Clock
 from chassis.database import Database, Text, Tx, upsert
 from chassis.errors import Unavailable
-from chassis.workers import Worker
+from chassis.consumer import LIMIT, REST
+from chassis.workers import LEAST_PAUSE, Worker
 
 # How long the work of a process that was killed lies idle, at most. Replicas whose clocks lie further apart than this
 # take each other's leases; issue 6 asks PostgreSQL for the time instead.
@@ -67,9 +68,13 @@ class Leases:
         with suppress(Unavailable):
             self.database.transact(lambda tx: tx.execute(sa.delete(self.table).where(self._mine())))
 
-    def worker(self, name: str, step: Callable[[], int]) -> Worker:
+    def worker(self, name: str, step: Callable[[], int], batch: int = 1, rest: float = LEAST_PAUSE) -> Worker:
         """Make a worker that steps only while this process holds the lease of its name."""
-        return Worker(name, lambda: step() if self.hold(name) else 0)
+        return Worker(name, lambda: step() if self.hold(name) else 0, batch, rest)
+
+    def listener(self, name: str, poll: Callable[[], int]) -> Worker:
+        """Make a worker that polls another service's feed, which costs both the same for one event as for many."""
+        return self.worker(name, poll, LIMIT, REST)
 
     def hold(self, name: str) -> bool:
         """Tell whether this process holds a lease, after taking one that is free or has run out."""

@@ -19,12 +19,16 @@ FAULT_PAUSE = 1.0
 class Worker:
     """A thread that calls `step` again and again: at once while there is work, ever more seldom while there is none.
 
-    `step` answers how much it did. An exception is logged and does not end the thread.
+    `step` answers how much it did. As much as `batch` means that more waits; after less, the next step comes when
+    `rest` seconds are over, so that what trickles in is taken in batches. An exception is logged and does not end the
+    thread.
     """
 
-    def __init__(self, name: str, step: Callable[[], int]) -> None:
+    def __init__(self, name: str, step: Callable[[], int], batch: int = 1, rest: float = LEAST_PAUSE) -> None:
         self.name = name
         self.step = step
+        self.batch = batch
+        self.rest = rest
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -45,17 +49,18 @@ class Worker:
             self._thread.join()
 
     def _run(self) -> None:
-        pause = LEAST_PAUSE
+        pause = self.rest
         while not self._stop.is_set():
             self._wake.clear()
             try:
-                pause = LEAST_PAUSE if self.step() else min(pause * 2, MOST_PAUSE)
+                done = self.step()
             except Exception as error:
                 # A refusal, such as a peer that is down, is no fault of this code and needs no trace.
                 known = isinstance(error, Refused)
                 log.warning("step failed", worker=self.name, problem=type(error).__name__, exc_info=not known)
                 pause = FAULT_PAUSE
             else:
-                if pause == LEAST_PAUSE:
+                if done >= self.batch:
                     continue
+                pause = self.rest if done else min(pause * 2, MOST_PAUSE)
             self._wake.wait(pause)

@@ -27,6 +27,24 @@ def test_work_goes_on_while_there_is_some() -> None:
     assert left == []
 
 
+def test_less_than_a_batch_is_followed_by_a_rest() -> None:
+    """A worker goes on at once after a full batch only, so that what trickles in is taken in batches."""
+    answers, seen = iter([3, 3, 2]), list[int]()
+    partial = Event()
+
+    def step() -> int:
+        seen.append(next(answers, 0))
+        if seen[-1] < 3:
+            partial.set()
+        return seen[-1]
+
+    worker = Worker("test", step, batch=3, rest=1000)
+    worker.start()
+    assert partial.wait(10)
+    worker.stop()
+    assert seen == [3, 3, 2]
+
+
 def test_a_worker_stops_between_two_steps() -> None:
     """Stopping waits for the step that is under way, and no other begins."""
     begun, go, ended = Event(), Event(), []

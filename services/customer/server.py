@@ -124,8 +124,8 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
     )
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
     listeners = (
-        leases.worker("tiering events", lambda: classes.poll(tiering)),
-        leases.worker("notify events", lambda: messages.poll(notify)),
+        leases.listener("tiering events", lambda: classes.poll(tiering)),
+        leases.listener("notify events", lambda: messages.poll(notify)),
     )
     rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
     return Service(base, (leases, sequencer, *listeners, rewrapping), consumers=(classes, messages))

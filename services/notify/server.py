@@ -71,7 +71,7 @@ def build(config: NotifySettings, suite: Suite, chain: Chain, clock: Clock) -> S
         consumer = Consumer(database, CURSORS, f"{owner}.shuke", effect, clock=clock, new_id=new_id)
         feed = event_feed(owner, address, base.credentials)
         consumers.append(consumer)
-        listeners.append(leases.worker(f"{owner} events", partial(consumer.poll, feed)))
+        listeners.append(leases.listener(f"{owner} events", partial(consumer.poll, feed)))
     book = ContactBook(config.customer_address, base.credentials)
     patience = Patience(config.attempts, config.first_pause_seconds * SECOND, config.lease_seconds * SECOND)
     chance = secrets.SystemRandom().random

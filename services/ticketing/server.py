@@ -77,8 +77,8 @@ def build(config: TicketingSettings, suite: Suite, chain: Chain, clock: Clock) -
     falling_due = leases.worker("follow-ups", DueFollowUps(desk).step)
     rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
     listeners = (
-        leases.worker("customer events", lambda: directory.poll(customer)),
-        leases.worker("tiering events", lambda: classes.poll(tiering)),
+        leases.listener("customer events", lambda: directory.poll(customer)),
+        leases.listener("tiering events", lambda: classes.poll(tiering)),
     )
     workers = (leases, sequencer, *listeners, sweeper, falling_due, rewrapping)
     return Service(base, workers, consumers=(directory, classes))

@@ -77,7 +77,7 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
     base.server.add(ours["AnalyticsService"], AnalyticsService(database, policies, chain, clock))
     base.server.add(operations_pb2.DESCRIPTOR.services_by_name["Operations"], operations)
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
-    listener = leases.worker("customer events", lambda: consumer.poll(feed))
+    listener = leases.listener("customer events", lambda: consumer.poll(feed))
     return Service(base, (leases, sequencer, listener, Worker("operations", runner.step)), consumers=(consumer,))
 
 
