@@ -29,8 +29,9 @@ $(READY): requirements/runtime.txt requirements/dev.txt
 	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m cli "$$@"\n' > $(BIN)/shuke && chmod +x $(BIN)/shuke
 	@touch $@
 
-gen: $(READY) ## generate code, stubs and the image of the contracts into protos/gen
+gen: $(READY) ## generate code, stubs and the image of the contracts into protos/gen, and the tables of settings
 	$(BIN)/python -m tools.gen
+	$(BIN)/python -m tools.settings
 
 demo: $(READY) ## start the suite on example data and show what it does
 	$(BIN)/python -m cli demo
