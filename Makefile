@@ -11,7 +11,7 @@ PIN = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-versi
 PRESENT = $(wildcard $(CODE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gen demo up check test explore trace lock release-image clean
+.PHONY: help setup gen demo up check test test-whole explore trace lock release-image clean
 
 help: ## show this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,11 +42,14 @@ up: $(READY) ## start the suite here and keep it running
 check: $(READY) ## lint, format, types, contracts, generated code: all that needs no run
 	$(BIN)/python -m tools.check $(PRESENT)
 
-test: $(READY) ## run every test
-	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1
+test: $(READY) ## run every test, on a slice of the data where the whole takes minutes
+	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1 -m "not whole"
+
+test-whole: $(READY) ## run the tests on whole data
+	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1 -m whole
 
 explore: $(READY) ## look for examples that break a property, other ones each time; what is found becomes a test
-	$(BIN)/python -m pytest -n 2 --dist load --hypothesis-profile explore -m "not timeout"
+	$(BIN)/python -m pytest -n 2 --dist load --hypothesis-profile explore -m "not timeout and not whole"
 
 trace: $(READY) ## list which requirements are proved by which tests
 	$(BIN)/python -m tools.trace
