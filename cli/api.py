@@ -26,8 +26,11 @@ class ApiError(Exception):
         self.status = status
         self.error = error
         self.reason = details.get("ErrorInfo", {}).get("reason", "")
+        message = error.get("message", "")
         fields = [violation["description"] for violation in details.get("BadRequest", {}).get("fieldViolations", ())]
-        super().__init__(" ".join([f"{self.reason or status}: {error.get('message', '')}", *fields]))
+        # Where one thing is wrong in one field, the message says it already.
+        more = (text for text in fields if text != message)
+        super().__init__(" ".join([f"{self.reason or status}: {message}", *more]))
 
 
 class Api:

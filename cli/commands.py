@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import signal
 import sys
@@ -95,7 +96,11 @@ def online_retail(file: Path, url: str, token: str) -> None:
     from cli.online_retail import plan  # noqa: PLC0415  (as above)
     from cli.replay import receipts_in, replay  # noqa: PLC0415
 
-    console, retail = Console(), plan(file)
+    console = Console()
+    try:
+        retail = plan(file)
+    except (lzma.LZMAError, EOFError, ValueError) as wrong:
+        raise click.BadParameter(f"{file} is not the data set: {wrong}", param_hint="FILE") from wrong
     with closing(Api(url)) as api, Bar(console, "receipts", receipts_in(retail)) as bar:
         outcome = replay(api, retail, lambda _store: token, bar.advance)
     for name, number in sorted(outcome.counts.items()):

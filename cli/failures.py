@@ -42,6 +42,9 @@ class Failure(click.ClickException):
         """Write it on standard error: one line, or one JSON document where the command was asked for JSON."""
         if self.as_json:
             click.echo(json.dumps({"error": self.error}, ensure_ascii=False), file=file, err=True)
+        elif self.exit_code == INTERRUPTED:
+            # Whoever pressed Ctrl-C got what they wanted.
+            click.echo(self.message, file=file, err=True)
         else:
             super().show(file)
 

@@ -68,8 +68,8 @@ def cancel(caller: Caller, name: str) -> None:
 def _finish(caller: Caller, begun: Json) -> None:
     """Follow an operation to its end, on standard error, and show its outcome."""
     name = begun["name"]
-    click.echo(f"{name} has begun", err=True)
     try:
+        click.echo(f"{name} has begun", err=True)
         with Bar(Console(stderr=True), name, None) as bar:
             done = caller.api.finish(begun, caller.token, bar.follow)
     except KeyboardInterrupt:
@@ -87,11 +87,11 @@ def _stage(begun: Json) -> Sheet:
 
 def _outcome(evaluation: Json) -> tuple[Sheet, Sheet]:
     as_of = text_of(evaluation["asOf"])
-    counts = [(one["classKey"], one["displayName"], int(one["count"])) for one in evaluation["classes"]]
+    counts = [(one["classKey"], int(one["count"])) for one in evaluation["classes"]]
     classes = Sheet(
         f"{evaluation['scheme']} as of {as_of}",
-        ("class", "called", "customers"),
-        [*counts, ("none", "", int(evaluation["noneCount"]))],
+        ("class", "customers"),
+        [*counts, ("none", int(evaluation["noneCount"]))],
     )
     told = facts(
         "the run",

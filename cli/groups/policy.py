@@ -12,7 +12,6 @@ from cli.caller import Caller, calling, paged
 from cli.dates import text_of
 from cli.sheets import Cell, Sheet, moment
 
-APIS = ("customer", "tiering", "ticketing", "notify")
 # The steps of a version's life, and what each does.
 STEPS = {
     "submit": "Hand a draft in for review.",
@@ -24,7 +23,21 @@ STEPS = {
 # Where a version may be sent back to its author instead.
 REJECTABLE = ("review", "approve")
 
-api_argument = click.argument("api", type=click.Choice(APIS))
+# The keys that mean something to their API; a scheme of tiering and a rule of notify may have any other.
+KEYS = {
+    "customer": ("notice",),
+    "tiering": ("loyalty", "benefits"),
+    "ticketing": ("sla", "priority", "queues", "closing", "follow-up"),
+    "notify": (),
+}
+
+
+def _keys(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    return [key for key in KEYS.get(context.params.get("api", ""), ()) if key.startswith(begun)]
+
+
+api_argument = click.argument("api", type=click.Choice(tuple(KEYS)))
+key_argument = click.argument("key", shell_complete=_keys)
 
 
 @click.group()
@@ -37,7 +50,7 @@ def policy() -> None:
 
 @policy.command()
 @api_argument
-@click.argument("key")
+@key_argument
 @click.argument("file", type=click.File(encoding="utf-8"))
 @calling
 def draft(caller: Caller, api: str, key: str, file: IO[str]) -> None:
@@ -65,7 +78,7 @@ def _step(verb: str, help_text: str) -> click.Command:
 
 def _version(command: click.decorators.FC) -> click.decorators.FC:
     number = click.argument("version", type=click.IntRange(1))
-    return api_argument(click.argument("key")(number(command)))
+    return api_argument(key_argument(number(command)))
 
 
 for _verb, _help in STEPS.items():
@@ -74,7 +87,7 @@ for _verb, _help in STEPS.items():
 
 @policy.command("list")
 @api_argument
-@click.argument("key")
+@key_argument
 @paged
 @calling
 def list_versions(caller: Caller, api: str, key: str, page_size: int | None, page_token: str | None) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from cli.api import ApiError, Json
+from cli.api import Json
 from cli.caller import TIME, Caller, calling, paged
+from cli.failures import Problem
 from cli.groups.ticket_verbs import VERBS
 from cli.sheets import Cell, Sheet, facts, joined, moment
 from shuke.ticketing.v1.ticket_pb2 import Ticket
 
-NOT_FOUND = 404
 TYPE, CHANNEL, SEVERITY, STATE = (
     click.Choice(enum.keys()[1:], case_sensitive=False)
     for enum in (Ticket.Type, Ticket.Channel, Ticket.Severity, Ticket.State)
@@ -142,7 +142,7 @@ def _name(caller: Caller, ticket: str) -> str:
         return ticket
     found = caller.get("/v1/tickets", number=ticket)["tickets"]
     if not found:
-        raise ApiError(NOT_FOUND, {"message": f"There is no ticket {ticket} that you may see."})
+        raise Problem(f"there is no ticket {ticket} that you may see")
     name: str = found[0]["name"]
     return name
 

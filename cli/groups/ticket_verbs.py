@@ -33,8 +33,8 @@ def _option(flag: str, name: str, help_text: str, kind: click.ParamType[Any] | N
 
 
 def _flag(flag: str, name: str, help_text: str) -> click.Option:
-    """Make an option with two sides, which stays unsaid when neither is given."""
-    return click.Option([flag, name], default=None, help=help_text, required=True)
+    """Make an option of which one side or the other has to be given."""
+    return click.Option([flag, name], required=True, help=help_text)
 
 
 def _choice(enum: type) -> click.Choice[str]:
