@@ -87,8 +87,8 @@ VERBS = {
     "escalate": Verb("escalate", "Hand the work to the superior, for a REASON.", (_word("reason"),)),
     "pause": Verb(
         "pauseClock",
-        "Let clocks stand still for a REASON of the chain's rules, such as PARTS_ORDERED.",
-        (_word("reason"), _option("--for", "waiting_for", "Who is waited for.", _choice(Ticket.Party)), REMARK),
+        "Let clocks stand still for a REASON of the chain's rules, and say who is waited for.",
+        (_word("reason"), _word("waiting_for", _choice(Ticket.Party)), REMARK),
     ),
     "resume": Verb("resumeClock", "Let clocks count on.", (REMARK,)),
     "confirm-report": Verb(
