@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from chassis.service import Program
 from cli.commands import shuke
+from cli.suite import free_port
 from gateway.tests.door import ADMIN, Door, opened
 from services.customer.server import PROGRAM as CUSTOMER
 from services.customer.tests.builders import Shop
@@ -104,6 +105,8 @@ def opened_suite(lender: Lender, folder: Path, tiering_program: Program = TIERIN
         ticketing = start(TICKETING, clock, customer_address=customer.address)
         Clerk(ticketing)
         beside = {"tiering_address": tiering.address, "ticketing_address": ticketing.address}
+        # Nobody is there: what the suite cannot do at present is tried on it.
+        beside["notify_address"] = f"127.0.0.1:{free_port()}"
         with opened(start, clock, customer.address, **beside) as door:
             door.store("LEEDS")
             door.member(ALICE, roles=["specialist"], chainWide=True)

@@ -25,12 +25,13 @@ CLASSES = [["NEW", "1"], ["REGULAR", "1"], ["SILVER", "0"], ["GOLD", "0"], ["DIA
 
 
 @pytest.fixture(scope="module")
-def graded(suite: Suite) -> Suite:
-    """Let two customers buy, under the example policy."""
-    suite.tiering.activate()
-    for number, pounds in enumerate((600, 10)):
-        suite.shop.record(sale(f"G{number}", line(1, pounds * 100), customer=suite.shop.customer()))
-    return suite
+def graded(sqlite_lender: Lender, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
+    """Start a suite of its own, in which two customers have bought, under the example policy."""
+    with opened_suite(sqlite_lender, tmp_path_factory.mktemp("graded")) as suite:
+        suite.tiering.activate()
+        for number, pounds in enumerate((600, 10)):
+            suite.shop.record(sale(f"G{number}", line(1, pounds * 100), customer=suite.shop.customer()))
+        yield suite
 
 
 def facts(rows: list[list[str]]) -> dict[str, str]:

@@ -49,7 +49,6 @@ def test_a_suite_that_is_away_is_code_3(shell: Shell) -> None:
 
 def test_a_service_that_is_away_is_code_3(suite: Suite) -> None:
     """A gateway that answers, before a service that does not, is exit code 3 too."""
-    # Nobody gave this gateway the address of a notify that runs.
     assert "UNAVAILABLE" in suite.shell.refused(3, "policy", "list", "notify", "loyalty").upper()
 
 
