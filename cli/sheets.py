@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 NANOS = 10**9
+# Of the last column of a table on a terminal, and of what stands between two columns.
+LEAST_WIDTH, BORDER = 20, 3
 
 Cell = str | int | Decimal | dt.datetime
 
@@ -30,16 +33,16 @@ def show(sheet: Sheet, console: Console | None = None) -> None:
     """Write a sheet, on standard output where no console is given."""
     console = console or Console()
     if not console.is_terminal:
-        for row in filter(any, (sheet.headings, *sheet.rows)):
+        headings = (sheet.headings,) if any(sheet.headings) else ()
+        for row in (*headings, *sheet.rows):
             console.file.write("\t".join(map(_plain, row)) + "\n")
         return
-    table = Table(title=Text(sheet.title), title_justify="left", show_header=any(sheet.headings))
-    for heading in sheet.headings:
-        # A name is copied from here into the next command, so none of it is left out.
-        table.add_column(heading, overflow="fold")
+    console.print(Text(sheet.title, style="bold"))
+    if _width(sheet) <= console.width or not any(sheet.headings):
+        console.print(_table(sheet.headings, sheet.rows))
+        return
     for row in sheet.rows:
-        table.add_row(*(Text(_readable(cell), justify=_justify(cell)) for cell in row))
-    console.print(table)
+        console.print(_table(("", ""), list(zip(sheet.headings, row, strict=True))))
 
 
 def facts(title: str, told: Mapping[str, Cell]) -> Sheet:
@@ -65,6 +68,23 @@ def joined(items: Iterable[str]) -> str:
 def harmless(text: str) -> str:
     """Write a text that somebody else chose so that it cannot steer a terminal, or make two cells or lines of one."""
     return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def _table(headings: tuple[str, ...], rows: Sequence[tuple[Cell, ...]]) -> Table:
+    table = Table(show_header=any(headings))
+    for place, heading in enumerate(headings, 1):
+        # Only what stands last is ever broken, and nothing cut: a name is given to the next command.
+        table.add_column(heading, overflow="fold", no_wrap=place < len(headings))
+    for row in rows:
+        table.add_row(*(Text(_readable(cell), justify=_justify(cell)) for cell in row))
+    return table
+
+
+def _width(sheet: Sheet) -> int:
+    """Answer how wide a table has to be so that only its last cells, which hold free words, are broken."""
+    cells = zip(sheet.headings, *sheet.rows, strict=True)
+    *columns, last = (max(cell_len(_readable(cell)) for cell in column) for column in cells)
+    return sum(columns) + min(last, LEAST_WIDTH) + BORDER * (len(columns) + 1) + 1
 
 
 def _plain(cell: Cell) -> str:

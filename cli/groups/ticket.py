@@ -101,12 +101,12 @@ def timeline(caller: Caller, ticket: str, page_size: int | None, page_token: str
             entry["verb"],
             entry["actor"],
             entry["toState"],
-            entry["text"],
             joined(f"{name}={value}" for name, value in sorted(entry["details"].items())),
+            entry["text"],
         )
         for entry in answer["entries"]
     ]
-    caller.answer(answer, Sheet(ticket, ("time", "what", "who", "state", "text", "details"), rows))
+    caller.answer(answer, Sheet(ticket, ("time", "what", "who", "state", "details", "text"), rows))
 
 
 def _add(name: str) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +12,7 @@ from click.testing import CliRunner
 
 from cli.commands import shuke
 from cli.suite import free_port
-from cli.tests.running import Shell, Suite
+from cli.tests.running import Shell, Suite, serving
 
 LIST = ("keys", "list")
 
@@ -52,31 +49,25 @@ def test_a_service_that_is_away_is_code_3(suite: Suite) -> None:
     assert "UNAVAILABLE" in suite.shell.refused(3, "policy", "list", "notify", "loyalty").upper()
 
 
-@contextmanager
-def stranger(answer: bytes) -> Iterator[str]:
-    """Run a web server that is no gateway."""
+class Stranger(http.server.BaseHTTPRequestHandler):
+    """A web server that is no gateway."""
 
-    class Stranger(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(answer)
+    answer = b""
 
-        def log_message(self, *_: object) -> None:
-            """Be quiet."""
+    def do_GET(self) -> None:
+        """Answer something."""
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.answer)
 
-    with http.server.HTTPServer(("127.0.0.1", 0), Stranger) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    def log_message(self, *_: object) -> None:
+        """Be quiet."""
 
 
 @pytest.mark.parametrize("answer", [b"<html>welcome</html>", b"[]"])
 def test_another_server_is_no_suite(shell: Shell, answer: bytes) -> None:
     """An address where something else answers is told as such, exit code 3."""
-    with stranger(answer) as url:
+    with serving(type("One", (Stranger,), {"answer": answer})) as url:
         assert "no gateway" in replace(shell, url=url).refused(3, *LIST)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import http.server
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import httpx2
 
-from cli.tests.running import Shell, Suite
+from cli.tests.running import Shell, Suite, serving
 from services.ticketing.tests.clerk import ALICE
 
 
@@ -41,13 +40,8 @@ def losing(shell: Shell) -> Iterator[Wire]:
         def log_message(self, *_: object) -> None:
             """Be quiet."""
 
-    with http.server.HTTPServer(("127.0.0.1", 0), Relay) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        wire.url = f"http://127.0.0.1:{server.server_port}"
+    with serving(Relay) as wire.url:
         yield wire
-        server.shutdown()
-        thread.join()
 
 
 def test_a_ticket_whose_answer_was_lost_is_opened_once(suite: Suite) -> None:

@@ -51,17 +51,34 @@ def test_texts_of_others_are_shown_as_they_are(*, terminal: bool) -> None:
 @given(st.lists(st.one_of(st.text(), st.integers()), min_size=1, max_size=5))
 def test_a_row_is_one_line_with_its_cells(cells: list[Cell]) -> None:
     """Whatever the cells hold, a row makes one line, and as many cells as it has."""
-    lines = shown(Sheet("", ("first",) * len(cells), [tuple(cells)]), terminal=False).split("\n")
-    assert [line.count("\t") for line in lines if line] == [len(cells) - 1] * (len(lines) - 1)
+    text = shown(Sheet("", ("first",) * len(cells), [tuple(cells)]), terminal=False)
+    assert [line.count("\t") for line in text.split("\n")] == [len(cells) - 1, len(cells) - 1, 0]
+    assert text.endswith("\n")
+
+
+def on_terminal(sheet: Sheet, width: int) -> str:
+    """Show a sheet on a terminal of a width."""
+    file = io.StringIO()
+    show(sheet, Console(file=file, force_terminal=True, width=width, color_system=None))
+    return file.getvalue()
+
+
+NAME = "operations/tiering-01950000-0000-7000-8000-00000000ffff"
 
 
 def test_a_name_is_shown_whole_on_a_narrow_terminal() -> None:
     """A name that is longer than the terminal is wide is broken, and nothing of it is lost."""
-    name = "operations/tiering-01950000-0000-7000-8000-00000000ffff"
-    file = io.StringIO()
-    show(Sheet("", ("name",), [(name,)]), Console(file=file, force_terminal=True, width=30, color_system=None))
-    inside = "".join(sign for sign in file.getvalue() if sign.isascii() and sign.isprintable() and sign != " ")
-    assert name in inside
+    text = on_terminal(Sheet("", ("name",), [(NAME,)]), 30)
+    assert NAME in "".join(sign for sign in text if sign.isascii() and sign.isprintable() and sign != " ")
+
+
+@pytest.mark.parametrize(("width", "lines"), [(80, 4), (120, 1)])
+def test_a_row_that_is_too_wide_is_shown_cell_by_cell(width: int, lines: int) -> None:
+    """Where a table does not fit, each cell stands beside its heading; else a row is a line. No name is broken."""
+    text = on_terminal(Sheet("", ("name", "time", "who", "why"), [(NAME, MOMENT, "staff/A-0001", "why " * 5)]), width)
+    assert NAME in text
+    assert "staff/A-0001" in text
+    assert sum(any(word in line for word in (NAME, "2026", "staff/", "why why")) for line in text.splitlines()) == lines
 
 
 def test_facts_leave_out_what_is_empty() -> None:
