@@ -2,58 +2,52 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
 
 import click
-import httpx2
 from rich.console import Console
 
-from cli.api import Api, ApiError
-from cli.demo import DemoError, playing
-from cli.mail import MailError
-from cli.online_retail import plan
+from cli.api import Api
+from cli.caller import DEFAULT_HOME, addressed, home
+from cli.failures import EXIT_CODES, PARTLY, Problem, plainly
+from cli.groups.completion import completion
+from cli.groups.evaluate import evaluate, operation
+from cli.groups.keys import keys
+from cli.groups.policy import policy
+from cli.groups.report import report
+from cli.groups.tail import tail
+from cli.groups.ticket import ticket
 from cli.progress import Bar
-from cli.replay import receipts_in, replay
-from cli.suite import Suite, SuiteError
 
-P = ParamSpec("P")
-
-DEFAULT_HOME = Path(".shuke")
 LOOK_SECONDS = 0.5
 
 
-def plainly(command: Callable[P, None]) -> Callable[P, None]:
-    """Tell what went wrong in one line, and exit with 1."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except (SuiteError, MailError, ApiError, DemoError, httpx2.HTTPError, OSError) as error:
-            raise click.ClickException(str(error)) from error
-
-    return run
-
-
-@click.group()
+@click.group(epilog=EXIT_CODES)
 def shuke() -> None:
-    """Keep the customers of a retail chain: run the suite here, show what it does, import data."""
+    """Keep the customers of a retail chain: run the suite here, show what it does, and work with one that runs.
+
+    Commands that call a suite find it by --url and --token, or by SHUKE_URL and SHUKE_TOKEN.
+    """
+
+
+for _command in (evaluate, operation, report, keys, policy, ticket, tail, completion):
+    shuke.add_command(_command)
 
 
 @shuke.command()
 @plainly
 def up() -> None:
     """Run the suite in the foreground until Ctrl-C, on SHUKE_HOME (default .shuke)."""
-    suite = Suite(Path(os.environ.get("SHUKE_HOME", DEFAULT_HOME)).resolve(), os.environ)
+    from cli.suite import Suite, SuiteError  # noqa: PLC0415  (loads for two seconds, which no other command waits for)
+
+    suite = Suite(home().resolve(), os.environ)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -75,14 +69,16 @@ def up() -> None:
 @plainly
 def demo() -> None:
     """Start a suite on a new folder, play a year of real purchases through it, and stop it."""
-    home = Path(
+    from cli.demo import playing  # noqa: PLC0415  (as above)
+
+    folder = Path(
         os.environ.get("SHUKE_HOME", DEFAULT_HOME / f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
     ).resolve()
-    if home.exists() and any(home.iterdir()):
-        raise click.ClickException(f"{home} is not empty; name a new folder in SHUKE_HOME")
+    if folder.exists() and any(folder.iterdir()):
+        raise Problem(f"{folder} is not empty; name a new folder in SHUKE_HOME")
     console = Console()
-    with playing(home, console) as played:
-        console.print(f"suite on {home}, gateway at {played.suite.url}", highlight=False)
+    with playing(folder, console) as played:
+        console.print(f"suite on {folder}, gateway at {played.suite.url}", highlight=False)
         played.run()
 
 
@@ -93,12 +89,18 @@ def importing() -> None:
 
 @importing.command("online-retail")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Where the gateway answers HTTP.")
-@click.option("--token", envvar="SHUKE_TOKEN", required=True, help="API key that may act for all stores.")
+@addressed
 @plainly
 def online_retail(file: Path, url: str, token: str) -> None:
     """Replay the UCI Online Retail FILE. Sending it again changes nothing: every receipt answers that it was there."""
-    console, retail = Console(), plan(file)
+    from cli.online_retail import plan  # noqa: PLC0415  (as above)
+    from cli.replay import receipts_in, replay  # noqa: PLC0415
+
+    console = Console()
+    try:
+        retail = plan(file)
+    except (lzma.LZMAError, EOFError, ValueError) as wrong:
+        raise click.BadParameter(f"{file} is not the data set: {wrong}", param_hint="FILE") from wrong
     with closing(Api(url)) as api, Bar(console, "receipts", receipts_in(retail)) as bar:
         outcome = replay(api, retail, lambda _store: token, bar.advance)
     for name, number in sorted(outcome.counts.items()):
@@ -106,4 +108,4 @@ def online_retail(file: Path, url: str, token: str) -> None:
     for error in outcome.errors:
         console.print(error, style="red")
     if outcome.errors:
-        sys.exit(1)
+        sys.exit(PARTLY)

@@ -18,6 +18,8 @@ from rich.table import Table
 
 from cli import demo_notices, demo_tickets, demo_value
 from cli.api import Api
+from cli.dates import date_of
+from cli.failures import Problem
 from cli.mail import MailServer
 from cli.online_retail import Plan, plan
 from cli.online_retail_file import FILE
@@ -263,12 +265,7 @@ def example(name: str) -> dict[str, Any]:
     return read
 
 
-def date_of(day: dt.date) -> dict[str, int]:
-    """Write a day as JSON has it."""
-    return {"year": day.year, "month": day.month, "day": day.day}
-
-
-class DemoError(Exception):
+class DemoError(Problem):
     """The demonstration did not do what it should."""
 
 

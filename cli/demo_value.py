@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.api import Api, Json
+from cli.dates import asked, text_of
 from cli.replay import NANOS_PER_PENNY, PENCE
 
 NONE = "none"
@@ -72,16 +73,6 @@ def show(console: Console, value: Json) -> None:
     )
     for number, net in brought["largest"].items():
         console.print(f"  customer {number}: GBP {net:,.2f}", highlight=False)
-
-
-def asked(name: str, day: dt.date) -> dict[str, str]:
-    """Write a day as query parameters."""
-    return {f"{name}.year": str(day.year), f"{name}.month": str(day.month), f"{name}.day": str(day.day)}
-
-
-def text_of(day: Json) -> str:
-    """Write a day of an answer as ISO 8601 does."""
-    return dt.date(day["year"], day["month"], day["day"]).isoformat()
 
 
 def pence(money: Json) -> int:

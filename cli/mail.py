@@ -13,12 +13,14 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
+from cli.failures import Problem
+
 START_SECONDS = 20.0
 PAUSE = 0.05
 SENDER = "service@shop.example"
 
 
-class MailError(Exception):
+class MailError(Problem):
     """The mail server did not start."""
 
 

@@ -22,6 +22,7 @@ from grpc_health.v1 import health_pb2
 from chassis.client import open_channel
 from chassis.tokens import generate_key
 from chassis.vault import generate_key as generate_vault_key
+from cli.failures import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
@@ -32,7 +33,7 @@ HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 TOKEN_PREFIX = "shk_"  # noqa: S105  (what a token begins with, no token)
 
 
-class SuiteError(Exception):
+class SuiteError(Problem):
     """The suite cannot run; the text says why and what to do."""
 
 

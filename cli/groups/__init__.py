@@ -1,0 +1,1 @@
+"""The commands that call a running suite, a module for each group."""

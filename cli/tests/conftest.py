@@ -1,0 +1,23 @@
+"""What the tests of the command share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cli.tests.running import Shell, Suite, opened_suite
+from tests.databases import Lender
+
+
+@pytest.fixture(scope="session")
+def suite(sqlite_lender: Lender, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
+    """Start one suite for all tests of the command, each of which enters what it needs."""
+    with opened_suite(sqlite_lender, tmp_path_factory.mktemp("suite")) as running:
+        yield running
+
+
+@pytest.fixture
+def shell(suite: Suite) -> Shell:
+    """Type as the first administrator."""
+    return suite.shell
