@@ -22,6 +22,7 @@ from cli.demo import DemoError, playing
 from cli.mail import MailError
 from cli.online_retail import plan
 from cli.progress import Bar
+from cli.purchases_command import purchases
 from cli.replay import receipts_in, replay
 from cli.suite import Suite, SuiteError
 
@@ -107,3 +108,6 @@ def online_retail(file: Path, url: str, token: str) -> None:
         console.print(error, style="red")
     if outcome.errors:
         sys.exit(1)
+
+
+importing.add_command(purchases)
