@@ -92,11 +92,11 @@ class Source(Part):
                 if found is None:
                     raise CellError("does not match the pattern")
                 text = (found[1] or "").strip()
-            if self.values is not None:
-                if text not in self.values:
-                    raise CellError("is not among the values of the mapping")
-                text = self.values[text]
-            return text
+            if self.values is None or (not text and "" not in self.values):
+                return text
+            if text not in self.values:
+                raise CellError("is not among the values of the mapping")
+            return self.values[text]
 
         return read
 

@@ -131,7 +131,7 @@ class Reader:
 
     def _line(self, cells: Cells, currency: Currency) -> SignedLine | None:
         """Read a row's line; None where the row is left out."""
-        record = cells.text("receipt.record") or SALE
+        record = cells.text("receipt.record", needed="receipt.record" in self.readers) or SALE
         quantity = cells.number("line.quantity", needed=True)
         minus, negative = (quantity or 0) < 0, self.mapping.receipt.negative
         if record == VOID or (record == SALE and minus and negative == "LEAVE_OUT"):
@@ -208,7 +208,8 @@ class Reader:
         times = [moment if moment.tzinfo else moment.replace(tzinfo=self.zone) for moment in moments if moment]
         day = head.moment("receipt.business_date", form.date_format)
         if not (day or times):
-            head.wrong("receipt.business_date", "CELL_EMPTY", "and business_time are empty")
+            if not head.problems:
+                head.wrong("receipt.business_date", "CELL_EMPTY", "and business_time are empty")
             return {}
         date = (day or min(times).astimezone(self.zone)).date()
         instant = min(times, default=datetime.combine(date, NOON, self.zone))
