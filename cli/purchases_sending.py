@@ -23,7 +23,7 @@ from shuke.customer.v1 import customer_pb2
 from shuke.customer.v1 import purchases_pb2 as pb
 
 # A batch holds so many receipts, and is cut earlier where they have many lines: a body is limited.
-BATCH = 200
+BATCH = 100
 BATCH_LINES = 10_000
 CUSTOMERS_KEPT = 100_000
 PATHS = {"purchase": "/v1/purchases:batchRecord", "refund": "/v1/refunds:batchRecord"}

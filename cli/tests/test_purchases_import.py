@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ from tests.running import Clock, StartService
 
 QUIET = Console(quiet=True)
 # Enough batches for an import to be stopped between them.
-MANY = [Slip(str(number), [Item("TEA", "", 1000, number)]) for number in range(1, 6 * BATCH + 10)]
+MANY = [Slip(str(number), [Item("TEA", "", 1000, number)]) for number in range(1, 12 * BATCH + 10)]
 SUM = sum(slip.total for slip in MANY)
 
 
@@ -210,18 +211,26 @@ def test_an_import_that_was_stopped_goes_on_where_it_was(door: Door, tmp_path: P
 
 
 @pytest.mark.requirement("C-23")
-def test_an_import_that_was_killed_doubles_nothing_when_it_goes_on(door: Door, tmp_path: Path) -> None:
-    """What was on its way when the process ended is found there; the figures are those of the file."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_an_import_that_was_ended_doubles_nothing_when_it_goes_on(
+    door: Door, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """What was on its way when the process was killed is found there; Ctrl-C leaves nothing on its way."""
     one = old(door, tmp_path, MANY)
-    with subprocess.Popen(
-        [sys.executable, "-m", "cli", *one.command()], cwd=ROOT, stderr=subprocess.DEVNULL
-    ) as process:
+    command = [sys.executable, "-m", "cli", *one.command()]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         while not one.given.progress_file.exists():
             assert process.poll() is None
-        process.kill()
+        process.send_signal(number)
+        said = process.communicate()[1]
+    assert process.returncode == code
+    assert ("go on with --resume" in said) == (number == signal.SIGINT)
+    before = held(door)[0]
+    assert 0 < before < len(MANY)
     code, told = as_json(one.command("--resume"))
     assert (code, told["finished"], told["receipts"]) == (0, True, len(MANY))
     assert told["purchases_recorded"] + told.get("purchases_replayed", 0) == len(MANY)
+    assert number == signal.SIGKILL or told["purchases_recorded"] == len(MANY)
     assert told["totals"]["GBP"]["net"] == pounds(SUM)
     assert held(door) == (len(MANY), pounds(SUM), 0, "0.00")
 
