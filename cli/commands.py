@@ -25,6 +25,7 @@ from cli.groups.report import report
 from cli.groups.tail import tail
 from cli.groups.ticket import ticket
 from cli.progress import Bar
+from cli.purchases_command import purchases
 
 LOOK_SECONDS = 0.5
 
@@ -109,3 +110,6 @@ def online_retail(file: Path, url: str, token: str) -> None:
         console.print(error, style="red")
     if outcome.errors:
         sys.exit(PARTLY)
+
+
+importing.add_command(purchases)
