@@ -53,10 +53,10 @@ class Part:
 
 
 PARTS = (
-    Part("customer", "services.customer", {"PORT": 50051}),
-    Part("tiering", "services.tiering", {"PORT": 50052}),
-    Part("ticketing", "services.ticketing", {"PORT": 50053}),
-    Part("notify", "services.notify", {"PORT": 50054}),
+    Part("customer", "services.customer", {"PORT": 50051, "METRICS_PORT": 50061}),
+    Part("tiering", "services.tiering", {"PORT": 50052, "METRICS_PORT": 50062}),
+    Part("ticketing", "services.ticketing", {"PORT": 50053, "METRICS_PORT": 50063}),
+    Part("notify", "services.notify", {"PORT": 50054, "METRICS_PORT": 50064}),
     Part("gateway", "gateway", {"GRPC_PORT": 9090, "HTTP_PORT": 8080}, "GRPC_PORT"),
 )
 # Who signs tokens, and what each may claim: services read each other's events, ticketing asks who a customer is, notify
