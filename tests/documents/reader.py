@@ -1,4 +1,4 @@
-"""A reader who works through a document: each block in turn, as it stands there, in one shell and one Python session."""
+"""A reader who works through a document: each block as it stands there, in one shell and one Python session."""
 
 from __future__ import annotations
 
