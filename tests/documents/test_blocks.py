@@ -27,7 +27,7 @@ def reader(live_suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("document", ["README.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/integrating.md"])
 def test_every_block_does_what_the_document_says(reader: Reader, document: str) -> None:
     """Whoever works through the document on a new suite sees in each block what stands there."""
     reader.read((ROOT / document).read_text(encoding="utf-8"))
