@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from chassis.calendar import SECOND
 from chassis.clock import Clock
+from chassis.consumer import LIMIT, REST
 from chassis.database import Database, Text, Tx, upsert
 from chassis.errors import Unavailable
-from chassis.consumer import LIMIT, REST
 from chassis.workers import LEAST_PAUSE, Worker
 
 # How long the work of a process that was killed lies idle, at most. Replicas whose clocks lie further apart than this
