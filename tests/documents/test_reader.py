@@ -42,6 +42,7 @@ ASK = "```bash\ncurl -s http://127.0.0.1:8080/v1/labels\n```\n"
 UNTRUE = [
     # what a document holds, and what must be said about it
     ("```bash\nfalse\ntrue\n```", "line 2: a command failed"),
+    ("```bash\nfalse | true\n```", "line 2: a command failed"),
     ("```bash\ncurl -s http://127.0.0.1:1/\n```", "line 2: a command failed"),
     (ASK, "refused with [401], announced []"),
     (ASK + '```json\n{"error": {"code": 403}}\n```', "refused with [401], announced [403]"),
