@@ -23,12 +23,19 @@ IMAGE = ROOT / "protos" / "gen" / "shuke.binpb"
 PROTOS = Path(error_details_pb2.__file__).parents[2]
 BUF = Path(sys.executable).with_name("buf")
 OPERATOR = "E-7"
-SALE = {
-    "receipt": {"terminal": "1", "businessDate": {"year": 2026, "month": 3, "day": 1}, "receiptNo": "1001"},
-    "businessTime": "2026-03-01T10:00:00+08:00",
-    "lines": [{"lineNo": 1, "sku": "MUG-RED", "quantity": "2", "amount": {"currencyCode": "CNY", "units": "58"}}],
-    "total": {"currencyCode": "CNY", "units": "58"},
-}
+
+
+def sale(store: str) -> dict[str, Any]:
+    """Write a sale at a store, settled."""
+    amount = {"currencyCode": "CNY", "units": "58"}
+    business_date = {"year": 2026, "month": 3, "day": 1}
+    purchase = {
+        "receipt": {"store": store, "terminal": "1", "businessDate": business_date, "receiptNo": "1001"},
+        "businessTime": "2026-03-01T10:00:00+08:00",
+        "lines": [{"lineNo": 1, "sku": "MUG-RED", "quantity": "2", "amount": amount}],
+        "total": amount,
+    }
+    return {"purchase": purchase, "settled": True}
 
 
 def till(suite: Suite, store: str) -> str:
@@ -94,10 +101,9 @@ def test_the_lock_of_the_node_till_names_no_index() -> None:
 def test_buf_curl_records_a_sale(live_suite: Suite, tmp_path: Path) -> None:
     """A common tool that knows nothing of the suite records a sale, and the same again is a replay."""
     key = till(live_suite, "BUF")
-    sale = SALE | {"receipt": {**SALE["receipt"], "store": "BUF"}}  # type: ignore[dict-item]
     url = f"http://{live_suite.addresses['gateway']}/shuke.customer.v1.PurchaseService/RecordPurchase"
     headers = ("-H", f"authorization: Bearer {key}", "-H", f"x-operator: {OPERATOR}-BUF")
-    told = ("-d", json.dumps({"purchase": sale, "settled": True}))
+    told = ("-d", json.dumps(sale("BUF")))
     command = (BUF, "curl", "--protocol", "grpc", "--http2-prior-knowledge", *headers, url, *told)
     first, again = (json.loads(printed(*command, folder=tmp_path)) for _ in range(2))
     assert first["purchase"]["operator"] == f"{OPERATOR}-BUF"

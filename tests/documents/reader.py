@@ -41,12 +41,17 @@ class Block:
     line: int
 
 
+NOTHING = Block("", "", 0)
+
+
 def blocks(page: str) -> list[Block]:
     """Take a document's blocks in their order."""
     found = [Block(one[1], one[2], page.count("\n", 0, one.start()) + 2) for one in FENCE.finditer(page)]
-    for block in found:
+    for before, block in pairwise([NOTHING, *found]):
         if block.kind not in KINDS:
             raise UntrueError(f"line {block.line}: a block of kind {block.kind}, which nobody runs")
+        if block.kind == "json" and before.kind != "bash":
+            raise UntrueError(f"line {block.line}: an answer to nothing")
     return found
 
 
@@ -91,6 +96,7 @@ class Reader:
 
     def __init__(self, folder: Path, places: Mapping[str, str], setenv: Callable[[str, str], None]) -> None:
         (folder / ".curlrc").write_text(CURLRC)
+        (folder / "env").touch()
         self.folder = folder
         self.places = places
         self.setenv = setenv
@@ -101,7 +107,7 @@ class Reader:
             env={**os.environ, "CURL_HOME": str(folder)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
         )
 
     def close(self) -> None:
@@ -113,7 +119,7 @@ class Reader:
         found = blocks(page)
         if not any(block.kind in RUN for block in found):
             raise UntrueError("there is nothing to run")
-        for block, following in pairwise([*found, Block("", "", 0)]):
+        for block, following in pairwise([*found, NOTHING]):
             shown = json.loads(following.text) if following.kind == "json" else {}
             try:
                 if block.kind == "bash":
@@ -131,23 +137,25 @@ class Reader:
     def _bash(self, text: str, shown: Any) -> None:
         """Run a block in the shell; hold its answers to what is shown of the last one."""
         script, printed, said = (self.folder / name for name in ("block", "printed", "said"))
-        script.write_text(text)
+        script.write_text(text, encoding="utf-8")
         assert self.shell.stdin
         assert self.shell.stdout
         self.shell.stdin.write(f". '{script}' >'{printed}' 2>'{said}' </dev/null; env -0 >'{self.folder}/env'; echo\n")
         self.shell.stdin.flush()
-        if not self.shell.stdout.readline():
-            raise UntrueError(f"a command failed: {printed.read_text()[-2000:]}{said.read_text()[-2000:]}")
-        refused = [int(code) for code in ANSWERED.findall(said.read_text()) if int(code) >= REFUSED]
+        done = self.shell.stdout.readline()
+        answers, words = printed.read_text(encoding="utf-8"), said.read_text(encoding="utf-8")
+        if not done:
+            raise UntrueError(f"a command failed: {answers[-2000:]}{words[-2000:]}")
+        refused = [int(code) for code in ANSWERED.findall(words) if int(code) >= REFUSED]
         announced = [shown["error"]["code"]] if "error" in shown else []
         if refused != announced:
-            raise UntrueError(f"refused with {refused}, announced {announced}: {printed.read_text()[-2000:]}")
-        if shown and (found := list(differences(shown, last_answer(printed.read_text())))):
+            raise UntrueError(f"refused with {refused}, announced {announced}: {answers[-2000:]}")
+        if shown and (found := list(differences(shown, last_answer(answers)))):
             raise UntrueError("; ".join(found))
 
     def _python(self, text: str) -> None:
         """Run a block in the session, which has what the shell exports; hold what it prints to what stands there."""
-        for pair in (self.folder / "env").read_text().split("\0"):
+        for pair in (self.folder / "env").read_text(encoding="utf-8").split("\0"):
             name, _, value = pair.partition("=")
             if name and os.environ.get(name) != value:
                 self.setenv(name, value)

@@ -29,7 +29,7 @@ class Refusing(BaseHTTPRequestHandler):
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     """Sit a reader before somebody who refuses."""
     with HTTPServer(("127.0.0.1", 0), Refusing) as server:
-        Thread(target=server.serve_forever).start()
+        Thread(target=server.serve_forever, args=(0.01,)).start()
         reader = Reader(tmp_path, {"127.0.0.1:8080": f"127.0.0.1:{server.server_port}"}, monkeypatch.setenv)
         try:
             yield reader
@@ -52,11 +52,13 @@ UNTRUE = [
     ("```bash\necho '{\"a\": [1, 2]}'\n```\n" + '```json\n{"a": [1]}\n```', ".a has 2 elements"),
     ("```bash\necho '{\"a\": true}'\n```\n" + '```json\n{"a": 1}\n```', ".a is True"),
     ('```bash\necho \'{"a": "it/1"}\'\n```\n' + '```json\n{"a": "is/…"}\n```', ".a is 'it/1'"),
-    ("```bash\nA=1\n```\n```python\nraise ValueError('no')\n```", "ValueError: no"),
-    ("```bash\nA=1\n```\n```python\nprint(2)  # 3\n```", "it prints ['2']"),
-    ("```bash\nA=1\n```\n```python\nprint(2)\n```", "it prints ['2']"),
+    ("```python\nraise ValueError('no')\n```", "ValueError: no"),
+    ("```python\nprint(2)  # 3\n```", "it prints ['2']"),
+    ("```python\nprint(2)\n```", "it prints ['2']"),
     ("```sh\ntrue\n```", "a block of kind sh"),
     ("```\ntrue\n```", "nothing to run"),
+    ("```python\nA = 1\n```\n```json\n{}\n```", "line 5: an answer to nothing"),
+    ("```json\n{}\n```", "line 2: an answer to nothing"),
 ]
 
 
