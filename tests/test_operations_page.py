@@ -17,3 +17,13 @@ def test_every_warning_is_explained() -> None:
     written = {line for path in files for line in LOGGED.findall(path.read_text(encoding="utf-8"))}
     told = set(re.findall(r"^\| `([a-z ]+)` \|", PAGE.partition("| line |")[2].partition("##")[0], re.MULTILINE))
     assert told - {"vault keys"} == written
+
+
+def test_every_metric_that_is_watched_is_one_of_ours() -> None:
+    """What operators are told to watch is measured, by that name."""
+    watched = set(re.findall(r"`(?:time\(\) - )?(shuke_[a-z_]+)`", PAGE))
+    files = (path for name in ("chassis", "gateway", "services") for path in (ROOT / name).rglob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in files if "tests" not in path.parts)
+    measured = {name.removesuffix("_count").removesuffix("_total") for name in watched}
+    assert measured
+    assert [name for name in measured if f'"{name}"' not in source] == []
