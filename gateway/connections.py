@@ -33,47 +33,39 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin, unless there are as many already as may be."""
         super().connection_made(transport)
+        # Whatever the client has not taken at once counts as an answer that it still has to take.
+        transport.set_write_buffer_limits(high=0)
         if len(self.connections) > self.limits.connections:
             transport.abort()
-        self._watch()
+        self._time()
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of a request; what comes after an answer, and makes no new request, has an end, too."""
+        """Take a part of a request."""
         super().data_received(data)
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete:
-            self._watch()
-        elif not self.flow.write_paused:
-            self._rest()
-
-    def on_response_complete(self) -> None:
-        """Take up the next request; where there is none to come, the client still has to take its answer."""
-        super().on_response_complete()
-        if self.transport.is_closing():
-            self._watch()
+        self._time()
 
     def pause_writing(self) -> None:
-        """Wait until the client takes its answer, but not for ever."""
+        """Wait until the client takes its answer."""
         super().pause_writing()
-        self._watch()
+        self._time()
 
     def resume_writing(self) -> None:
-        """Go on; the client takes its answer."""
+        """Go on; the client has taken its answer."""
         super().resume_writing()
-        if not self.transport.is_closing():
-            self._rest()
-
-    def timeout_keep_alive_handler(self) -> None:
-        """End a connection that lies idle, whether or not all was taken that was sent to it."""
-        self.transport.abort()
+        self._time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         super().connection_lost(exc)
         self._rest()
 
-    def _watch(self) -> None:
-        if self._cut is None:
+    def _time(self) -> None:
+        """Let the time run while it is the client that is waited for, and not our own answer."""
+        cycle: RequestResponseCycle | None = self.cycle
+        working = cycle is not None and not cycle.response_complete
+        if working and not self.flow.write_paused:
+            self._rest()
+        elif self._cut is None:
             self._cut = self.loop.call_later(self.limits.receive_seconds, self.transport.abort)
 
     def _rest(self) -> None:

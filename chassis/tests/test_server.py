@@ -80,6 +80,9 @@ def test_too_many_calls_are_refused_at_once() -> None:
     assert (refused.code, refused.reason) == ("RESOURCE_EXHAUSTED", "OVERLOADED")
     assert refused.localized == "The service has too many calls to handle. Try again shortly."
     assert ("x-request-id", "late-1") in cast("grpc.Call", error.value).trailing_metadata()
+    counted = {"door": "grpc", "method": f"/{PACKAGE}.TinyService/Do", "code": "RESOURCE_EXHAUSTED"}
+    metrics = running.server.parts.metrics
+    assert metrics.registry.get_sample_value("shuke_call_seconds_count", counted) == 1
     assert [(line["event"], line["code"], line["reason"]) for line in logs] == [
         ("call", "RESOURCE_EXHAUSTED", "OVERLOADED")
     ]
@@ -218,9 +221,15 @@ def test_a_request_that_never_comes_is_not_waited_for() -> None:
 
 def test_a_connection_ends_without_harm_to_its_calls() -> None:
     """A call that lasts longer than a connection is used is answered, and so are all that follow."""
-    blocked = Blocked()
+    blocked, begun = Blocked(), []
+
+    def work(request: Sent, call: Call) -> str:
+        # A call that is cut off comes again.
+        begun.append(call.request_id)
+        return blocked(request, call)
+
     with serving(connection_seconds=0.05) as running:
-        running.tiny.work = blocked
+        running.tiny.work = work
         headers, sent = running.token("*"), do_request("late").SerializeToString()
         call = running.method("Do").future(sent, metadata=headers, timeout=60)
         assert blocked.begun.wait(10)
@@ -235,6 +244,7 @@ def test_a_connection_ends_without_harm_to_its_calls() -> None:
         assert not call.done()
         blocked.go.set()
         assert call.code() is grpc.StatusCode.OK
+        assert len(begun) == 1
 
 
 def planted(package: str, access: options_pb2.Access | None) -> ServiceDescriptor:

@@ -7,13 +7,17 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import grpc
 import pytest
 
 from chassis.tests.events import until
+from gateway.connections import Connection
+from gateway.server import HttpServer
 from gateway.tests.door import ADMIN, Door, opened
 from gateway.tests.scraping import scraped
-from gateway.tests.stub import serve
+from gateway.tests.stub import Stub, serve
 from services.customer.server import PROGRAM as CUSTOMER
+from shuke.ticketing.v1 import ticket_pb2
 from tests.running import Clock, StartService
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -45,6 +49,24 @@ def rest(connection: socket.socket) -> bytes:
     except ConnectionResetError:
         pass
     return told
+
+
+def asked(name: str, ending: str = "") -> bytes:
+    """Write a request for a ticket."""
+    return f"GET /v1/tickets/{name} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN}\r\n{ending}\r\n".encode()
+
+
+def connections(door: Door) -> list[Connection]:
+    """List the server's connections."""
+    front = door.gateway.service.fronts[0]
+    assert isinstance(front, HttpServer)
+    assert front._server is not None
+    return [each for each in list(front._server.server_state.connections) if isinstance(each, Connection)]
+
+
+def held(door: Door) -> bool:
+    """Tell whether a connection waits until its client takes what was written."""
+    return any(each.flow.write_paused for each in connections(door))
 
 
 @pytest.mark.parametrize("sent", [b"", b"P", POST], ids=["nothing", "a letter", "no end"])
@@ -104,6 +126,10 @@ def test_a_body_that_nobody_reads_does_not_drip_for_ever(start_service: StartSer
 def test_an_idle_connection_is_ended(start_service: StartService) -> None:
     """After an answer a connection stays open as long as the setting says, and no longer."""
     with limited(start_service, idle_seconds=SHORT) as door, connected(door) as connection:
+        until(lambda: len(connections(door)) == 1)
+        [made] = connections(door)
+        # Otherwise uvicorn would end it as well, only later.
+        assert made.timeout_keep_alive == float(SHORT)
         connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
         assert rest(connection).endswith(b'{"status":"alive"}')
 
@@ -118,19 +144,53 @@ def test_slow_work_is_no_slow_request(start_service: StartService) -> None:
     ):
         # When the silent one has been ended, the slow one's time would be over, too.
         stub.behave = lambda _request, _context: rest(silent)
-        slow.sendall(f"GET /v1/tickets/t1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN}\r\n\r\n".encode())
+        slow.sendall(asked("t1"))
         assert rest(slow).startswith(b"HTTP/1.1 200 ")
 
 
-@pytest.mark.parametrize("ending", [b"", b"connection: close\r\n"], ids=["kept", "closed"])
-def test_an_answer_that_is_not_taken_is_dropped(start_service: StartService, ending: bytes) -> None:
-    """A client that asks for much and reads nothing holds its connection no longer than one that sends nothing."""
-    with limited(start_service, receive_seconds=SHORT) as door, socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+@contextmanager
+def large(start_service: StartService, receive_seconds: str) -> Iterator[tuple[Door, Stub, socket.socket]]:
+    """Lend a door whose tickets are too large for what the system keeps of an answer, and a connection to it."""
+    with (
+        serve() as stub,
+        limited(start_service, receive_seconds=receive_seconds, ticketing_address=stub.address) as door,
+        socket.socket() as connection,
+    ):
+        told = ticket_pb2.Ticket(description="x" * 8 * 2**20).SerializeToString()
+        stub.behave = lambda _request, _context: told
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.settimeout(30)
         connection.connect((door.http.base_url.host, door.http.base_url.port))
-        ask = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n"
-        connection.sendall((ask + b"\r\n") * 50 + ask + ending + b"\r\n")
+        yield door, stub, connection
+
+
+@pytest.mark.parametrize("ending", ["", "connection: close\r\n"], ids=["kept", "closed"])
+def test_an_answer_that_is_not_taken_is_dropped(start_service: StartService, ending: str) -> None:
+    """A client that reads nothing holds its connection no longer than one that sends nothing, even if it sends on."""
+    with large(start_service, "1") as (door, _stub, connection):
+        connection.sendall(asked("t1", ending=ending))
+        until(lambda: held(door))
+        connection.sendall(b"G")
         until(lambda: scraped(door)["shuke_http_connections"] == 1)
+
+
+def test_an_answer_that_was_taken_counts_no_longer(start_service: StartService) -> None:
+    """Whoever took the answer in time gets the next one, however long a service works on that."""
+    with large(start_service, "3") as (door, stub, connection):
+        first = stub.behave
+
+        def behave(request: bytes, context: grpc.ServicerContext) -> bytes:
+            if b"t2" not in request:
+                return first(request, context)
+            # What is opened now is ended later than a connection that has waited since the first answer.
+            with connected(door) as silent:
+                rest(silent)
+            return b""
+
+        stub.behave = behave
+        connection.sendall(asked("t1") + asked("t2", ending="connection: close\r\n"))
+        until(lambda: held(door))
+        assert rest(connection).count(b"HTTP/1.1 200 ") == 2
 
 
 def test_connections_have_a_limit(start_service: StartService) -> None:

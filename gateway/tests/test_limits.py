@@ -93,6 +93,10 @@ def test_unknown_tokens_share_a_bucket_and_are_not_kept(narrow: Door) -> None:
     tried = [refusal(narrow.get("/v1/stores", f"shk_{number}"))[1] for number in range(BURST)]
     assert tried == ["TOKEN_INVALID"] * (BURST - 1) + ["RATE_LIMITED"]
     assert over_grpc(narrow, "shk_another") == "RATE_LIMITED"
+    narrow.clock.now += 5 * SECOND
+    assert {over_grpc(narrow, f"shk_{number}") for number in range(2 * BURST)} == {"TOKEN_INVALID", "RATE_LIMITED"}
+    # What is known of it is no longer fresh, and is read again.
+    assert narrow.get("/v1/stores").status_code == 200
     assert len(front.keyring._known) == 1
     assert len(front.keyring.buckets._buckets) == 2
     assert narrow.get("/v1/stores").status_code == 200
