@@ -20,7 +20,8 @@ from rich.console import Console
 from cli.api import Api
 from cli.commands import shuke
 from cli.purchases_import import Done, Import
-from cli.purchases_sending import BATCH, Sender
+from cli.purchases_rows import Reading
+from cli.purchases_sending import BATCH, Sender, batches
 from cli.suite import ROOT, free_port
 from cli.tests.purchases import LINES_MAPPING, Item, Slip, write_slips
 from gateway.tests.door import ADMIN, Door, bearer, opened
@@ -233,6 +234,12 @@ def test_an_import_that_was_ended_doubles_nothing_when_it_goes_on(
     assert number == signal.SIGKILL or told["purchases_recorded"] == len(MANY)
     assert told["totals"]["GBP"]["net"] == pounds(SUM)
     assert held(door) == (len(MANY), pounds(SUM), 0, "0.00")
+
+
+def test_a_batch_is_cut_by_its_lines_too() -> None:
+    """Receipts of many lines do not make a body that is too large."""
+    many = Reading("1", [Slip("1", [Item("TEA", "", 1000, 1)] * 2000).record()])
+    assert [len(batch) for batch in batches([many] * 12)] == [5, 5, 2]
 
 
 def test_what_is_not_the_import_that_stopped_does_not_go_on(door: Door, tmp_path: Path) -> None:

@@ -272,11 +272,45 @@ def test_a_file_with_a_row_per_receipt_is_read_by_constants(tmp_path: Path) -> N
     assert (sale.lines[0].sku, sale.total.units, sale.total.nanos) == ("RECEIPT", 12, 500_000_000)
 
 
+def test_numbers_of_lines_and_times_with_a_zone_are_the_file_s_own(tmp_path: Path) -> None:
+    """A refund names the lines that it gives back; the day is the chain's; a number that stands twice is refused."""
+    mapping = ImportMapping.model_validate(
+        {
+            "version": 1,
+            "file": {"time_format": "%Y-%m-%dT%H:%M%z", "zone": "Asia/Shanghai"},
+            "receipt": {
+                "store": "shop",
+                "receipt_no": "no",
+                "business_time": "time",
+                "currency": {"constant": "CNY"},
+                "negative": "REFUND",
+            },
+            "line": {"line_no": "line", "original_line_no": "of", "sku": "sku", "quantity": "n", "amount": "sum"},
+            "original": {"business_date": "day", "receipt_no": "sale"},
+        }
+    )
+    rows = ["7,3,,A,1,5,,", "8,4,3,A,-1,-5,2020-06-01,7", "9,1,,A,1,5,,", "9,1,,B,1,5,,"]
+    path = tmp_path / "sales.csv"
+    path.write_text(
+        "shop,time,no,line,of,sku,n,sum,day,sale\n" + "".join(f"A1,2020-06-01T20:00+0000,{row}\n" for row in rows)
+    )
+    sold, back, twice = read(path, mapping)
+    [sale], [refund] = sold.records, back.records
+    assert isinstance(refund, pb.Refund)
+    assert (sale.receipt.business_date.day, sale.business_time.ToJsonString()) == (2, "2020-06-01T20:00:00Z")
+    assert (sale.lines[0].line_no, refund.lines[0].line_no, refund.lines[0].original_line_no) == (3, 4, 3)
+    assert (refund.original_receipt.receipt_no, refund.original_receipt.store, refund.reason) == ("7", "A1", "")
+    assert [problem.reason for problem in twice.problems] == ["LINE_NUMBER_REPEATED"]
+
+
 def test_a_file_that_is_not_written_as_the_mapping_says_is_refused_as_a_whole(tmp_path: Path) -> None:
     """Columns that are missing and bytes that are no text stop the import before anything is sent."""
     path = tmp_path / "sales.csv"
     path.write_text("a;b\n1;2\n")
     with pytest.raises(MappingError, match=r"no such column: .*line\.sku \(Article\).* the file has a, b"):
+        read(path)
+    path.write_text("a;a\n1;2\n")
+    with pytest.raises(MappingError, match="two columns of one name"):
         read(path)
     write(path, [row(), row(Text="茶")], "gb18030")
     with pytest.raises(FileError, match=r"sales\.csv: after row \d: .*utf-8"):
