@@ -170,6 +170,8 @@ def test_an_answer_that_is_not_taken_is_dropped(start_service: StartService, end
     with large(start_service, "1") as (door, _stub, connection):
         connection.sendall(asked("t1", ending=ending))
         until(lambda: held(door))
+        # Down to the last byte: what is left of an answer is no less in the way than all of it.
+        assert {each.transport.get_write_buffer_limits() for each in connections(door)} == {(0, 0)}
         connection.sendall(b"G")
         until(lambda: scraped(door)["shuke_http_connections"] == 1)
 
