@@ -19,8 +19,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from shuke.customer.v1 import purchases_pb2 as pb
 
-VERSION = 1
-ENCODINGS = ("utf-8", "gb18030")
 SALE, REFUND, VOID = "SALE", "REFUND", "VOID"
 Negative = Literal["REFUSE", "REFUND", "LEAVE_OUT"]
 Difference = Literal["DISCOUNT", "ROUNDING", "OTHER"]

@@ -202,6 +202,9 @@ def test_an_import_that_was_stopped_goes_on_where_it_was(door: Door, tmp_path: P
     halfway = one.run(stop_after=3 * BATCH + 50)
     assert (halfway.finished, halfway.outcome.receipts) == (False, 3 * BATCH + 50)
     assert one.given.progress_file.exists()
+    assert one.given.rejects is not None
+    with one.given.rejects.open("a", encoding="utf-8") as text:
+        text.write("what was told after the last safe point is told again\n")
     done = one.run(resume=True)
     refused = [slip for slip in wrong if not slip.store]
     assert (done.finished, done.outcome.receipts, done.outcome.unreadable) == (True, len(wrong), len(refused))
@@ -247,13 +250,17 @@ def test_what_is_not_the_import_that_stopped_does_not_go_on(door: Door, tmp_path
     one = old(door, tmp_path, MANY)
     assert "nothing to go on with" in (fresh := invoke(one.command("--resume"))).stderr
     one.run(stop_after=BATCH)
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(f"{LINES_MAPPING.read_text()}# changed")
+    by_another = invoke(Old(replace(one.given, mapping=mapping)).command("--resume"))
+    elsewhere = invoke(one.command("--resume", url=f"http://127.0.0.1:{free_port()}"))
     write_slips(one.given.file, [Slip("0"), *MANY])
     other = invoke(one.command("--resume"))
-    assert "another than before" in other.stderr
+    assert all("another than before" in each.stderr for each in (by_another, elsewhere, other))
     one.given.progress_file.write_text("{")
     damaged = invoke(one.command("--resume"))
     assert "is damaged" in damaged.stderr
-    assert [each.exit_code for each in (fresh, other, damaged)] == [2, 2, 2]
+    assert [each.exit_code for each in (fresh, by_another, elsewhere, other, damaged)] == [2] * 5
 
 
 def test_wrong_usage_and_a_suite_that_is_away_have_exit_codes_of_their_own(
