@@ -74,7 +74,7 @@ def test_a_name_is_shown_whole_on_a_narrow_terminal() -> None:
 
 @pytest.mark.parametrize(("width", "together"), [(80, False), (120, True)])
 def test_a_row_that_is_too_wide_is_shown_cell_by_cell(width: int, *, together: bool) -> None:
-    """Where a table does not fit, each cell stands beside its heading; where it does, only its last cells are broken."""
+    """Where a table does not fit, each cell stands beside its heading; else only last cells are broken."""
     text = on_terminal(Sheet("", ("name", "time", "who", "why"), [(NAME, MOMENT, "staff/A-0001", "why " * 30)]), width)
     [line] = (line for line in text.splitlines() if NAME in line)
     assert ("staff/A-0001" in line) is together
