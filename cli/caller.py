@@ -28,8 +28,22 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 # Somebody waits at the keyboard: less than two seconds until a suite that does not answer is given up.
 TRIES = 4
 VISIBLE = re.compile(r"[!-~]+")
-DAY = click.DateTime(["%Y-%m-%d"])
-TIME = click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+
+
+class Written(click.DateTime):
+    """A day or a time, which help shows as people write it."""
+
+    def __init__(self, shown: str, *formats: str) -> None:
+        super().__init__(formats)
+        self.shown = shown
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002  (click's arguments)
+        """Answer what stands in help."""
+        return self.shown
+
+
+DAY = Written("YYYY-MM-DD", "%Y-%m-%d")
+TIME = Written("'YYYY-MM-DD HH:MM'", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
 
 
 @dataclass(frozen=True, slots=True)

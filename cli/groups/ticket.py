@@ -10,7 +10,7 @@ import click
 from cli.api import Json
 from cli.caller import TIME, Caller, calling, paged
 from cli.failures import Problem
-from cli.groups.ticket_verbs import VERBS
+from cli.groups.ticket_verbs import OPERATOR, VERBS
 from cli.sheets import Cell, Sheet, facts, joined, moment
 from shuke.ticketing.v1.ticket_pb2 import Ticket
 
@@ -44,7 +44,6 @@ def ticket() -> None:
 @click.option("--reported", type=TIME, help="When it was reported, in this machine's zone; now by default.")
 @click.option("--answer", help="The answer that was given on the spot.")
 @click.option("--satisfied", is_flag=True, help="With --answer: the customer is satisfied, and the matter ended.")
-@click.option("--operator", help="Staff code of whom a till's or a system's key acts for.")
 @calling
 def open_ticket(caller: Caller, /, *, operator: str | None, **told: Any) -> None:  # noqa: ANN401  (click's values)
     """Register a matter of TYPE, with its SUBJECT in one line."""
@@ -61,6 +60,9 @@ def open_ticket(caller: Caller, /, *, operator: str | None, **told: Any) -> None
     caller.answer(opened, _list([opened]))
     for name in opened["similarOpen"]:
         click.echo(f"similar and open: {name}", err=True)
+
+
+open_ticket.params.append(OPERATOR)
 
 
 @ticket.command("list")
@@ -120,8 +122,7 @@ def _add(name: str) -> None:
         caller.answer(acted, _list([acted]))
 
     command = ticket.command(name, help=verb.help)(act)
-    operator = click.Option(["--operator"], help="Staff code of whom a till's or a system's key acts for.")
-    command.params = [click.Argument(["ticket"]), *verb.params, operator, *command.params]
+    command.params = [click.Argument(["ticket"]), *verb.params, OPERATOR, *command.params]
 
 
 for _verb in VERBS:

@@ -41,6 +41,7 @@ def _choice(enum: type) -> click.Choice[str]:
     return click.Choice(enum.keys()[1:], case_sensitive=False)  # type: ignore[attr-defined]
 
 
+OPERATOR = _option("--operator", "operator", "Staff code of whom a till's or a system's key acts for.")
 REASON = _option("--reason", "reason", "Why.")
 REMARK = _option("--remark", "remark", "What the customer says to it.")
 
@@ -93,7 +94,7 @@ VERBS = {
     "resume": Verb("resumeClock", "Let clocks count on.", (REMARK,)),
     "confirm-report": Verb(
         "confirmReport",
-        "Confirm a fault report, and the AGREED_TIME of the visit, in this machine's zone.",
+        "Confirm a fault report, and the time of the visit, in this machine's zone.",
         (_word("agreed_time", TIME), REMARK),
     ),
     "verify": Verb(

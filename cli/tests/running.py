@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import io
 import json
 import threading
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import structlog
 from click.testing import CliRunner, Result
 
 from chassis.service import Program
@@ -44,8 +42,7 @@ class Shell:
 
     def type(self, *words: str, typed: str | None = None) -> Result:
         """Run a command, perhaps with something on standard input; one that fails does so without a traceback."""
-        with logging_elsewhere():
-            result = CliRunner(env=self.environ()).invoke(shuke, words, input=typed, prog_name="shuke")
+        result = CliRunner(env=self.environ()).invoke(shuke, words, input=typed, prog_name="shuke")
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result
 
@@ -97,17 +94,6 @@ def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
-
-
-@contextmanager
-def logging_elsewhere() -> Iterator[None]:
-    """Keep the logs of the suite, which runs in this process, out of what the command writes."""
-    usual = structlog.get_config()
-    structlog.configure(logger_factory=structlog.WriteLoggerFactory(io.StringIO()))
-    try:
-        yield
-    finally:
-        structlog.configure(**usual)
 
 
 @contextmanager
