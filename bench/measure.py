@@ -18,7 +18,7 @@ import grpc
 
 from bench.databases import databases
 from bench.figures import Cost, Figure, Round, figure
-from bench.neighbours import listening, quiet_feed
+from bench.neighbours import listeners, quiet_feed
 from bench.processes import Server, customer_service, reference
 from bench.requests import Caller, Work, enrol, name_of, read_events
 from chassis.client import Credentials, Headers
@@ -46,7 +46,7 @@ class Size:
 
     rounds: int = 15
     warm_up: int = 2
-    calls: int = 200
+    calls: int = 100
     batch: int = 1000
     customers: int = 1000
 
@@ -156,20 +156,24 @@ def both(engine: str, size: Size, folder: Path) -> Iterator[tuple[Side, Side]]:
         enter = running.enter_context
         mine, theirs = enter(databases(engine, folder))
         server, keys = enter(customer_service(mine, enter(quiet_feed()), folder))
-        audience = enter(listening(server.channel, keys))
+        audience = listeners(server.channel, keys)
         signed_in = Credentials(Signer("gateway", keys["gateway"], system_clock), TILL)
         ids = itertools.count()
+
+        def told(events: int) -> None:
+            for listener in audience:
+                listener.hear(events)
 
         def headers() -> Headers:
             return (*signed_in.headers("customer"), ("accept-language", "zh-CN"), ("x-request-id", f"b{next(ids)}"))
 
-        ours = Side(server, Caller((), Random(1)), headers, audience.hear)
+        ours = Side(server, Caller((), Random(1)), headers, told)
         with ThreadPoolExecutor(CALLERS) as pool:
             found = ours.answers(enrol(size.customers), 1, pool)
         names = [answer.customer.name for answer, _ in found]
         bare = enter(reference(theirs, size.customers, folder))
         known = [name_of(number) for number in range(size.customers)]
         yield (
-            Side(server, Caller(names, Random(1)), headers, audience.hear),
+            Side(server, Caller(names, Random(1)), headers, told),
             Side(bare, Caller(known, Random(1)), lambda: (), lambda _: None),
         )

@@ -14,10 +14,9 @@ import pytest
 from google.protobuf.message import Message
 from rich.console import Console
 
-from bench import neighbours
 from bench.__main__ import run
 from bench.measure import Size
-from bench.neighbours import Audience, Listener
+from bench.neighbours import Listener
 from bench.processes import BenchError, Server, serving
 from bench.requests import Caller, Work, WrongAnswerError, enrol, read_events
 from chassis.client import open_channel
@@ -122,20 +121,22 @@ def test_the_account_is_of_the_process() -> None:
 
 
 class Feed:
-    """A feed that tells one event of the first partition at a time."""
+    """A feed of one partition that tells an event at a time, up to a last one."""
+
+    def __init__(self, last: int) -> None:
+        self.last = last
 
     def read_events(self, cursors: Mapping[int, int], _limit: int) -> event_pb2.ReadEventsResponse:
         """Answer the event behind the cursor."""
-        return event_pb2.ReadEventsResponse(events=[event_pb2.Event(partition=0, position=cursors[0] + 1)])
+        following = cursors[0] + 1
+        events = [event_pb2.Event(partition=0, position=following)] if following <= self.last else []
+        return event_pb2.ReadEventsResponse(events=events)
 
 
-def test_a_block_ends_when_everybody_has_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Listeners have read what a block told before it ends; one that has not yet keeps it from ending."""
-    monkeypatch.setattr(neighbours, "CATCH_UP_SECONDS", 0.0)
-    quick, slow = (Listener(name, Feed()) for name in ("quick", "slow"))
-    audience = Audience([quick, slow])
-    for listener in (quick, quick, slow, slow, quick):
-        listener.poll()
-    audience.hear(2)
-    with pytest.raises(BenchError, match="slow read 2 events of 3"):
-        audience.hear(1)
+def test_a_listener_reads_on_where_it_was() -> None:
+    """A block ends with all that it told read once; what cannot be read ends the run."""
+    listener = Listener("tiering", Feed(5))
+    listener.hear(2)
+    listener.hear(2)
+    with pytest.raises(BenchError, match="tiering read 1 events of 2"):
+        listener.hear(2)
