@@ -32,6 +32,7 @@ MICRO = 1_000_000
 MILLI = 1000
 # How many callers there are where calls come at the same time.
 CALLERS = 4
+# Who calls: a till that may enrol and read events too.
 TILL = Principal(
     "apiKeys/bench",
     ("customer.customers.enrol", "customer.customers.lookup", "customer.purchases.record", "events.read"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -100,8 +101,8 @@ def test_a_server_that_does_not_start_is_told(tmp_path: Path) -> None:
 
 
 def test_the_account_is_of_the_process() -> None:
-    """A process that computes has more on its account afterwards, whatever this one does."""
-    source = "import sys\nfor _ in sys.stdin: sum(range(1_000_000)), print(flush=True)"
+    """What the process computes is on its account, and what others compute is not."""
+    source = "print(sum(range(1_000_000)), flush=True)\ninput()\nsum(range(1_000_000))"
     with (
         subprocess.Popen([sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
         open_channel("127.0.0.1:1") as channel,
@@ -109,15 +110,15 @@ def test_the_account_is_of_the_process() -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         server = Server(process, channel)
-        spent = []
-        for number in range(2):
-            process.stdin.write(b"\n" * (number + 1))
-            process.stdin.flush()
-            for _ in range(number + 1):
-                process.stdout.readline()
-            spent.append(server.cpu())
+        process.stdout.readline()
+        early = server.cpu()
+        process.stdin.write(b"\n")
         process.stdin.close()
-    assert 0 < spent[0] < spent[1]
+        # It has ended, and its account is kept as long as nobody asks how.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        late = server.cpu()
+        sum(range(1_000_000))
+        assert 0 < early < late == server.cpu()
 
 
 class Feed:
