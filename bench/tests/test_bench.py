@@ -39,7 +39,7 @@ UNITS = {
 
 
 def test_a_run_measures_every_call(tmp_path: Path) -> None:
-    """A run calls both servers, all answers are good, and each figure stands in the file, above zero."""
+    """A run calls both servers, all answers are good, and each figure stands in the file; to do more costs more."""
     result = tmp_path / "build" / "bench.json"
     shown = io.StringIO()
     run(["sqlite"], TINY, result, Console(file=shown, width=120))
@@ -50,6 +50,7 @@ def test_a_run_measures_every_call(tmp_path: Path) -> None:
         assert all(value > 0 for field, value in figure.items() if field != "spread"), name
         assert figure["spread"] >= 0
         assert name in shown.getvalue()
+    assert told["record_purchase.sqlite"]["ratio"] > 1
 
 
 WRONG: list[tuple[Work, Message]] = [
