@@ -4,14 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-CODE := chassis services gateway cli tools tests
+CODE := chassis services gateway cli bench tools tests
 # The lists name no package index and no path of this machine.
 PIN = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url $(UPGRADE)
 # Folders that are not there yet are not checked.
 PRESENT = $(wildcard $(CODE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gen demo up check test test-whole explore trace lock release-image clean
+.PHONY: help setup gen demo up check test test-whole explore bench trace lock release-image clean
 
 help: ## show this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test-whole: $(READY) ## run the tests on whole data
 
 explore: $(READY) ## look for examples that break a property, other ones each time; what is found becomes a test
 	$(BIN)/python -m pytest -n 2 --dist load --hypothesis-profile explore -m "not timeout and not whole"
+
+bench: $(READY) ## measure what calls cost against a bare server, on both databases
+	$(BIN)/python -m bench
 
 trace: $(READY) ## list which requirements are proved by which tests
 	$(BIN)/python -m tools.trace
