@@ -154,6 +154,8 @@ class Front:
 
     async def _receive(self, request: Request, body: bytearray) -> None:
         """Receive the body, and never more than the limit or than there is room for."""
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise Malformed("header content-encoding: a body is not compressed")
         announced = request.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > BODY_LIMIT:
             raise BodyTooLarge(BODY_LIMIT)

@@ -38,6 +38,16 @@ LIBRARY_TYPES = frozenset(
         *("Int32Value", "Int64Value", "UInt32Value", "UInt64Value"),
     )
 )
+# How common types are written, for whoever wrote them otherwise.
+WRITTEN = {
+    "google.protobuf.Duration": '"90s"',
+    "google.protobuf.FieldMask": '"displayName,address"',
+    "google.protobuf.Timestamp": '"2026-03-01T10:00:00+08:00"',
+    "google.type.Date": '{"year": 2026, "month": 3, "day": 1}',
+    "google.type.Money": '{"currencyCode": "CNY", "units": "19", "nanos": 900000000}',
+}
+# Enums with more values are named, and not listed.
+MOST_LISTED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,7 @@ def load(body: bytes | bytearray) -> object:
 def fill(message: Message, value: object, path: str = "", depth: int = 1) -> None:
     """Set the fields of a message from a JSON object; `path` is where it stands in the request."""
     if not isinstance(value, dict):
-        raise Malformed(f"{path or 'the body'}: not an object")
+        raise Malformed(f"{path or 'the body'}: not an object{such_as(message.DESCRIPTOR.full_name)}")
     if depth > MAX_DEPTH:
         raise Malformed("nested too deeply")
     fields = fields_of(message.DESCRIPTOR)
@@ -113,6 +123,12 @@ def fields_of(descriptor: Descriptor) -> Mapping[str, Field]:
 def shown(key: str) -> str:
     """Write a key that the caller sent, unless it is no possible name: then it may be anything, a phone number too."""
     return f'"{key}"' if KEY.fullmatch(key) else "of that name"
+
+
+def such_as(type_name: str) -> str:
+    """Show how a common type is written."""
+    example = WRITTEN.get(type_name)
+    return f" such as {example}" if example else ""
 
 
 def _fill_parts(message: Message, field: Field, item: object, where: str, depth: int) -> None:
@@ -236,6 +252,11 @@ SCALARS: Mapping[int, tuple[str, Callable[[Any], Any]]] = {
 }
 
 
+def _values(enum: EnumDescriptor) -> str:
+    names = [value.name for value in enum.values if value.number]
+    return f"one of {', '.join(names)}" if len(names) <= MOST_LISTED else f"a value of {enum.full_name}"
+
+
 def _field(one: FieldDescriptor) -> Field:
     scalar: Callable[[Any], Any] | None = None
     message = one.message_type
@@ -243,9 +264,9 @@ def _field(one: FieldDescriptor) -> Field:
     if is_map:
         wanted = "a map of the contract's types"
     elif message is not None:
-        wanted = f"a {message.full_name}"
+        wanted = f"a {message.full_name}{such_as(message.full_name)}"
     elif one.enum_type is not None:
-        wanted, scalar = f"a value of {one.enum_type.full_name}", partial(_enum, one.enum_type)
+        wanted, scalar = _values(one.enum_type), partial(_enum, one.enum_type)
     else:
         wanted, scalar = SCALARS[one.type]
     return Field(

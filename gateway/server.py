@@ -94,7 +94,7 @@ class HttpServer:
         self.config = config
         self.keyring = keyring
         self.table = table
-        self.pages = pages(table.routes)
+        self.pages = pages(table.routes, base.chain.currency)
         self.port = 0
         self._server: uvicorn.Server | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="http")

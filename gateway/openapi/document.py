@@ -24,8 +24,9 @@ from shuke.options.v1 import options_pb2
 
 Part = dict[str, Any]
 
-# Bodies to start from, by the full names of methods.
+# Bodies to start from, by the full names of methods, in the currency that stands for the chain's.
 EXAMPLES: Mapping[str, Any] = json.loads((Path(__file__).parent / "examples.json").read_text(encoding="utf-8"))
+EXAMPLES_CURRENCY = "GBP"
 DETAILS = ("ErrorInfo", "LocalizedMessage", "BadRequest", "ResourceInfo", "PreconditionFailure", "RetryInfo")
 ERROR = "Error"
 JSON = "application/json"
@@ -79,8 +80,8 @@ REFUSED: Mapping[str, Part] = {
 }
 
 
-def document(routes: Iterable[Route], contracts: Contracts) -> Part:
-    """Describe routes: an operation for each, and the schemas that they lead to."""
+def document(routes: Iterable[Route], contracts: Contracts, currency: str) -> Part:
+    """Describe routes to callers in a currency: an operation for each, and the schemas that they lead to."""
     schemas = Schemas(contracts)
     paths: dict[str, Part] = {}
     tags: dict[str, Part] = {}
@@ -88,7 +89,7 @@ def document(routes: Iterable[Route], contracts: Contracts) -> Part:
         method = method_of(route)
         service = method.containing_service.full_name
         tags[service] = {"name": service, "description": contracts.comment(service)}
-        paths.setdefault(path_of(route), {})[route.verb.lower()] = _operation(route, method, schemas)
+        paths.setdefault(path_of(route), {})[route.verb.lower()] = _operation(route, method, schemas, currency)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Shuke", "version": "v1", "description": INTRODUCTION},
@@ -153,7 +154,12 @@ def method_of(route: Route) -> MethodDescriptor:
     return route.request.DESCRIPTOR.file.pool.FindMethodByName(name)  # type: ignore[return-value]  # one of two equals
 
 
-def _operation(route: Route, method: MethodDescriptor, schemas: Schemas) -> Part:
+def in_currency(example: Any, currency: str) -> Any:  # noqa: ANN401  (JSON)
+    """Write an example's amounts in a chain's currency."""
+    return json.loads(json.dumps(example).replace(f'"{EXAMPLES_CURRENCY}"', f'"{currency}"'))
+
+
+def _operation(route: Route, method: MethodDescriptor, schemas: Schemas, currency: str) -> Part:
     contracts, comment = schemas.contracts, schemas.contracts.comment(method.full_name)
     permission = method.GetOptions().Extensions[options_pb2.access].permission
     operation: Part = {
@@ -168,7 +174,7 @@ def _operation(route: Route, method: MethodDescriptor, schemas: Schemas) -> Part
     if route.body:
         media: Part = {"schema": _body(route, method, schemas)}
         if method.full_name in EXAMPLES:
-            media["example"] = EXAMPLES[method.full_name]
+            media["example"] = in_currency(EXAMPLES[method.full_name], currency)
         operation["requestBody"] = {"required": True, "content": {JSON: media}}
     answer = {"schema": schemas.of(method.output_type)}
     operation["responses"] = {

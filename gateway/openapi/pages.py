@@ -20,9 +20,9 @@ ALONE = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 @cache
-def pages(routes: tuple[Route, ...]) -> tuple[Page, ...]:
+def pages(routes: tuple[Route, ...], currency: str) -> tuple[Page, ...]:
     """Make `/openapi.json` and `/docs` of the routes of the contracts."""
-    described = document(routes, Contracts.read(IMAGE.read_bytes()))
+    described = document(routes, Contracts.read(IMAGE.read_bytes()), currency)
     text = json.dumps(described, ensure_ascii=False, separators=(",", ":"))
     return _page("/openapi.json", text, JSON), _page("/docs", page_of(described), "text/html")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import threading
 from collections.abc import AsyncIterator
@@ -208,6 +209,15 @@ def test_a_bad_body_is_the_callers_mistake(app: Starlette, services: Services, b
     error = error_of(response)
     assert (response.status_code, error["status"]) == (400, "INVALID_ARGUMENT")
     assert (error["reason"], bool(error["metadata"]["problem"])) == ("JSON_MALFORMED", True)
+    assert services.calls == []
+
+
+def test_a_compressed_body_is_refused_as_what_it_is(app: Starlette, services: Services) -> None:
+    """Whoever compresses a body hears that, and not that its first byte is no JSON."""
+    packed = gzip.compress(b"{}")
+    response = send(app, "POST", "/v1/purchases", content=packed, headers={"content-encoding": "gzip"})
+    assert response.status_code == 400
+    assert error_of(response)["metadata"] == {"problem": "header content-encoding: a body is not compressed"}
     assert services.calls == []
 
 

@@ -20,7 +20,7 @@ from chassis.texts import Texts
 from chassis.validation import validate
 from gateway.errors import Malformed
 from gateway.openapi.contracts import IMAGE, Contracts
-from gateway.openapi.document import EXAMPLES, document, method_of, path_of
+from gateway.openapi.document import EXAMPLES, EXAMPLES_CURRENCY, document, method_of, path_of
 from gateway.openapi.markup import page_of
 from gateway.openapi.schemas import ELSEWHERE, KEYWORDS, WELL_KNOWN, WORDS, Schemas, rules_of
 from gateway.routes import Match, Route, RouteTable
@@ -37,7 +37,15 @@ OPEN = "shuke.ticketing.v1.TicketService.OpenTicket"
 @pytest.fixture(scope="module")
 def api(table: RouteTable) -> dict[str, Any]:
     """Make the document of all contracts."""
-    return document(table.routes, Contracts.read(IMAGE.read_bytes()))
+    return document(table.routes, Contracts.read(IMAGE.read_bytes()), EXAMPLES_CURRENCY)
+
+
+def test_examples_are_in_the_currency_of_the_chain(table: RouteTable) -> None:
+    """What stands in the document can be sent to the chain that it describes, and in no other currency's name."""
+    other = document(table.routes, Contracts.read(IMAGE.read_bytes()), "JPY")
+    bodies = [part["requestBody"]["content"]["application/json"] for part in within(other) if "requestBody" in part]
+    told = {part["currencyCode"] for body in bodies for part in within(body.get("example")) if "currencyCode" in part}
+    assert told == {"JPY"}
 
 
 def within(part: object) -> Iterator[dict[str, Any]]:
