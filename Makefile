@@ -4,14 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-CODE := chassis services gateway cli tools tests
+CODE := chassis services gateway cli bench tools tests
 # The lists name no package index and no path of this machine.
 PIN = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url $(UPGRADE)
 # Folders that are not there yet are not checked.
 PRESENT = $(wildcard $(CODE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gen demo up check test explore trace lock release-image clean
+.PHONY: help setup gen demo up check test test-whole explore bench trace lock release-image clean
 
 help: ## show this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,8 +29,9 @@ $(READY): requirements/runtime.txt requirements/dev.txt
 	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m cli "$$@"\n' > $(BIN)/shuke && chmod +x $(BIN)/shuke
 	@touch $@
 
-gen: $(READY) ## generate code, stubs and the image of the contracts into protos/gen
+gen: $(READY) ## generate code, stubs and the image of the contracts into protos/gen, and the tables of settings
 	$(BIN)/python -m tools.gen
+	$(BIN)/python -m tools.settings
 
 demo: $(READY) ## start the suite on example data and show what it does
 	$(BIN)/python -m cli demo
@@ -41,11 +42,17 @@ up: $(READY) ## start the suite here and keep it running
 check: $(READY) ## lint, format, types, contracts, generated code: all that needs no run
 	$(BIN)/python -m tools.check $(PRESENT)
 
-test: $(READY) ## run every test
-	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1
+test: $(READY) ## run every test, on a slice of the data where the whole takes minutes
+	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1 -m "not whole"
+
+test-whole: $(READY) ## run the tests on whole data
+	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1 -m whole
 
 explore: $(READY) ## look for examples that break a property, other ones each time; what is found becomes a test
-	$(BIN)/python -m pytest -n 2 --dist load --hypothesis-profile explore -m "not timeout"
+	$(BIN)/python -m pytest -n 2 --dist load --hypothesis-profile explore -m "not timeout and not whole"
+
+bench: $(READY) ## measure what calls cost against a bare server, on both databases
+	$(BIN)/python -m bench
 
 trace: $(READY) ## list which requirements are proved by which tests
 	$(BIN)/python -m tools.trace

@@ -36,6 +36,8 @@ class Method:
     access: options_pb2.Access
     store_path: tuple[str, ...]
     per_item: bool
+    # Whether the name is one of the contract, and not whatever a caller made up.
+    known: bool = True
 
     @classmethod
     def of(cls, descriptor: MethodDescriptor) -> Method:
@@ -103,7 +105,7 @@ Inner = Callable[[Any, Call], Any]
 
 
 # Stands for a method that does not exist.
-UNKNOWN = Method("", Empty, options_pb2.Access(), (), per_item=False)
+UNKNOWN = Method("UNKNOWN", Empty, options_pb2.Access(), (), per_item=False, known=False)
 
 
 def _foreign(permission: str, audit: options_pb2.Audit.ValueType) -> options_pb2.Access:

@@ -86,6 +86,9 @@ class Consumer:
         self.effect = effect
         self.clock = clock
         self.new_id = new_id
+        # When events were last fetched, and where the source's log ended then: for whoever asks how far behind this is.
+        self.fetched = 0
+        self.heads: dict[int, int] = {}
 
     def poll(self, feed: Feed, limit: int = LIMIT) -> int:
         """Fetch what comes next and apply it; answer how many events were dealt with."""
@@ -94,6 +97,8 @@ class Consumer:
         answer = feed.read_events(positions, limit)
         # An owner that was restored has another epoch to tell long before it has further events.
         self._same(epochs, answer.epoch)
+        self.heads = {head.partition: head.position for head in answer.heads}
+        self.fetched = self.clock()
         return self.deliver(answer.events, answer.epoch)
 
     def deliver(self, events: Sequence[event_pb2.Event], epoch: str) -> int:
@@ -209,6 +214,11 @@ class Consumer:
         event = self.parked.first(tx, subject)
         if event is not None:
             self.parked.note(tx, event, problem)
+
+    def lag(self, tx: Tx) -> int:
+        """Count the events between the cursors and the heads of the last fetch, which others may have passed since."""
+        positions, _ = self._held(tx)
+        return sum(max(0, head - positions[partition]) for partition, head in self.heads.items())
 
     def positions(self, tx: Tx, epoch: str | None = None) -> dict[int, int]:
         """Answer the cursor of every partition; refuse another epoch than the one read so far."""

@@ -141,6 +141,10 @@ class EventLog:
         """Answer the id of the last row of the outbox that is visible now; 0 when it is empty."""
         return tx.scalar(sa.select(sa.func.coalesce(sa.func.max(self.outbox.c.id), 0))) or 0
 
+    def unnumbered(self, tx: Tx) -> int:
+        """Count the events that wait for their number."""
+        return tx.execute(sa.select(sa.func.count()).select_from(self.outbox)).scalar_one()
+
     def numbered(self, tx: Tx, last: int) -> bool:
         """Tell whether every row up to an id has left the outbox."""
         first = tx.scalar(sa.select(sa.func.min(self.outbox.c.id)))

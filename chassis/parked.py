@@ -101,6 +101,11 @@ class ParkedEvents:
         ).scalar_one()
         return found
 
+    def subjects(self, tx: Tx) -> int:
+        """Count the parked subjects. By `ix_parked_events_subject`."""
+        parked = sa.func.count(self.table.c.subject.distinct())
+        return tx.execute(sa.select(parked).where(self.table.c.source == self.source)).scalar_one()
+
     def list(self, tx: Tx) -> list[Parked]:
         """List the parked subjects, the longest parked first. By the primary key's first column."""
         c = self.table.c

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from chassis.call import UNKNOWN, Call, Inner, Method
 from chassis.errors import MethodUnknown, Overloaded, Refused
+from chassis.metrics import GRPC
 from chassis.steps import MAX_MESSAGE, Parts, compose
 
 P = ParamSpec("P")
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
     Served = grpc.RpcMethodHandler[bytes, bytes]
 
 THREADS = 16
+CONNECTION_SECONDS = 300.0
 # Calls that may wait for a thread, beyond which a call is refused at once.
 WAITING = 256
+# Beyond its time a connection takes no new calls, and this many seconds later those that are left are cut off: more
+# than any call may take. It also ends calls whose request never comes, each of which holds a thread.
+GRACE = 40.0
 # grpcio runs a behaviour that names a pool there, and not among the others.
 POOL = "experimental_thread_pool"
 
@@ -72,17 +77,16 @@ class Admission(grpc.ServerInterceptor):
         """Take the call on, or answer at once that there are too many, or that there is no such method."""
         handler = continuation(details)
         if handler is None:
-            return self._refusing(details.method, MethodUnknown(method=details.method))
+            return self._refusing(replace(UNKNOWN, full_name=details.method), MethodUnknown(method=details.method))
         pool: CountingPool = getattr(handler.unary_unary, POOL, self.pool)
         if pool.pending >= self.limit:
-            return self._refusing(details.method, Overloaded())
+            return self._refusing(replace(UNKNOWN, full_name=details.method, known=True), Overloaded())
         return handler
 
-    def _refusing(self, path: str, error: Refused) -> Served:
+    def _refusing(self, method: Method, error: Refused) -> Served:
         def refuse(_request: bytes, _call: Call) -> NoReturn:
             raise error
 
-        method = replace(UNKNOWN, full_name=path)
         answer = compose(method, refuse, self.parts, through="errors")
 
         def run(request: bytes, rpc: grpc.ServicerContext) -> bytes:
@@ -97,7 +101,14 @@ class Admission(grpc.ServerInterceptor):
 class Server:
     """A gRPC server that serves implementations by their service descriptors."""
 
-    def __init__(self, parts: Parts, *, threads: int = THREADS) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        threads: int = THREADS,
+        connection_seconds: float = CONNECTION_SECONDS,
+        grace: float = GRACE,
+    ) -> None:
         self.parts = parts
         self.threads = threads
         self.pool = CountingPool(threads, "calls")
@@ -113,8 +124,11 @@ class Server:
                 ("grpc.max_send_message_length", MAX_MESSAGE),
                 # A taken port must fail the start; shared ports would take calls into another suite's database.
                 ("grpc.so_reuseport", 0),
+                ("grpc.max_connection_age_ms", int(connection_seconds * 1000)),
+                ("grpc.max_connection_age_grace_ms", int(grace * 1000)),
             ],
         )
+        parts.metrics.in_flight.labels(GRPC).set_function(self._in_flight)
         self.names: list[str] = []
         self.port = 0
 
@@ -173,6 +187,9 @@ class Server:
         state = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in ("", *self.names):
             self.health.set(name, state)
+
+    def _in_flight(self) -> int:
+        return sum(pool.pending for pool in (self.pool, *self.relays.values()))
 
     def drain(self, grace: float) -> None:
         """Take no new calls, let those in flight finish, then stop."""

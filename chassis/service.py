@@ -32,6 +32,7 @@ from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.events import EventLog
 from chassis.ids import uuid7
+from chassis.metrics import Metrics, MetricsPort, backlog
 from chassis.migrations import UnmigratedError, check, upgrade
 from chassis.paging import Pager
 from chassis.principals import Principal
@@ -77,7 +78,14 @@ class Foundation:
         verifier = Verifier(api, read_trust(suite.trust), clock)
         self._authenticate: Authenticate = lambda call: verifier.verify(call.token)
         record = Recorder(accesses, self.database, clock, self.new_id).record if accesses else None
-        self.server = Server(Parts(self.texts, clock, self.authenticate, record), threads=config.threads)
+        self.metrics = Metrics()
+        port = config.metrics_port
+        self.metrics_port = None if port is None else MetricsPort(self.metrics, config.host, port)
+        self.server = Server(
+            Parts(self.texts, clock, self.authenticate, record, self.metrics),
+            threads=config.threads,
+            connection_seconds=config.connection_seconds,
+        )
 
     def authenticate(self, call: Call) -> Principal:
         """Answer who calls, or raise."""
@@ -116,6 +124,8 @@ class Service:
         port = self.foundation.server.start(f"{config.host}:{config.port}")
         for part in (*self.workers, *self.fronts):
             part.start()
+        if self.foundation.metrics_port:
+            self.foundation.metrics_port.start()
         return port
 
     def stop(self) -> None:
@@ -126,6 +136,8 @@ class Service:
         self.foundation.server.drain(self.foundation.config.drain_seconds)
         for worker in reversed(self.workers):
             worker.stop()
+        if self.foundation.metrics_port:
+            self.foundation.metrics_port.stop()
         self.foundation.database.close()
 
 
@@ -193,10 +205,12 @@ def commands(program: Program) -> click.Group:
     return group
 
 
-def prepare(foundation: Foundation, program: Program) -> None:
-    """Do what a database needs before its first call: remember the chain's settings, begin the event log."""
+def prepare(service: Service, program: Program) -> None:
+    """Do what comes before the first call: remember the chain's settings, begin the event log, tell what waits."""
+    foundation = service.foundation
     remember(foundation.database, program.chain_table, foundation.chain)
     foundation.database.transact(lambda tx: program.log.begin(tx, foundation.new_id))
+    foundation.metrics.watch(foundation.database, *backlog(program.log, service.consumers))
 
 
 def _settings(program: Program) -> tuple[ServiceSettings, Suite, Chain]:
@@ -215,7 +229,7 @@ def _migrate(program: Program, config: ServiceSettings) -> None:
 def _serve(program: Program, config: ServiceSettings, suite: Suite, chain: Chain) -> None:
     service = program.build(config, suite, chain, system_clock)
     check(service.foundation.database, program.revisions)
-    prepare(service.foundation, program)
+    prepare(service, program)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

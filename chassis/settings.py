@@ -122,6 +122,12 @@ class ServiceSettings(Settings):
     database_url: SecretStr = Field(description="SQLite or PostgreSQL, as an SQLAlchemy URL")
     pool_size: int = Field(16, ge=1, le=200, description="most database connections of each kind")
     threads: int = Field(16, ge=1, le=256, description="calls worked on at once")
+    connection_seconds: float = Field(
+        300.0, gt=0, description="how long a gRPC connection is used; clients then connect anew by themselves"
+    )
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="port for metrics, for Prometheus; 0 takes any free one, without one none is"
+    )
     signing_key: SecretStr = Field(description="private key (JSON Web Key, Ed25519) for calls to other services")
     drain_seconds: float = Field(10.0, ge=0, description="how long calls in flight may take on shutdown")
 

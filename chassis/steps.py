@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 import structlog
@@ -14,9 +14,10 @@ from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
 
 from chassis.calendar import SECOND
-from chassis.call import Call, Inner, Method
+from chassis.call import UNKNOWN, Call, Inner, Method
 from chassis.clock import Clock
 from chassis.errors import BodyTooLarge, DeadlinePassed, Invalid, Problems, Refused, Violation
+from chassis.metrics import GRPC, Metrics
 from chassis.principals import Principal
 from chassis.status import InternalFault
 from chassis.texts import Texts, language_of
@@ -42,6 +43,7 @@ class Parts:
     clock: Clock
     authenticate: Callable[[Call], Principal]
     record: Callable[[Call], None] | None = None
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 Step = Callable[[Method, Inner, Parts], Inner]
@@ -67,17 +69,24 @@ def context(_method: Method, inner: Inner, parts: Parts) -> Inner:
     return run
 
 
-def call_log(method: Method, inner: Inner, _parts: Parts) -> Inner:
-    """Write one line per call, whatever became of it."""
+def call_log(method: Method, inner: Inner, parts: Parts) -> Inner:
+    """Write one line per call, whatever became of it, and count it under its method and code."""
+    name = method.full_name if method.known else UNKNOWN.full_name
 
     def run(request: bytes, call: Call) -> bytes:
         started = time.perf_counter()
         try:
             answer: bytes = inner(request, call)
         finally:
-            took = round((time.perf_counter() - started) * 1000, 1)
+            took = time.perf_counter() - started
+            parts.metrics.calls.labels(GRPC, name, call.code).observe(took)
             log.info(
-                "call", method=method.full_name, code=call.code, reason=call.reason, ms=took, caller=call.principal.name
+                "call",
+                method=method.full_name,
+                code=call.code,
+                reason=call.reason,
+                ms=round(took * 1000, 1),
+                caller=call.principal.name,
             )
         return answer
 

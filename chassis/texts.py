@@ -27,7 +27,7 @@ RULES: Mapping[str, tuple[str, str]] = {
     "enum.not_in": ("必须选择一个取值。", "must be chosen."),
     "int32.gte": ("不得小于 {value}。", "must be at least {value}."),
     "int32.lte": ("不得大于 {value}。", "must be at most {value}."),
-    "int32.gte_lte": ("超出允许的范围。", "is out of range."),
+    "int32.gte_lte": ("须在 {value} 之间。", "must lie within {value}."),
     "int64.gte": ("不得小于 {value}。", "must be at least {value}."),
     "timestamp.gte_lt": ("超出允许的范围。", "is out of range."),
     "repeated.min_items": ("至少 {value} 项。", "must have at least {value} items."),

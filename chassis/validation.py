@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -20,6 +21,8 @@ _VALIDATOR = Validator()
 FIRST_SECOND = to_micros(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)) // SECOND
 END_SECOND = to_micros(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)) // SECOND
 NANOS = 1_000_000_000
+# Of a range the library tells one bound as the rule's value, and both only in its own words.
+BOUND = re.compile(r"-?[0-9]+")
 
 
 def warm(message: Message) -> None:
@@ -41,7 +44,9 @@ def _wrong(violation: Violation, at: str) -> Wrong:
     path = ".".join(part for part in (at, _path(violation)) if part)
     metadata = {"field": path, "rule": rule}
     value = violation.rule_value
-    if isinstance(value, (int, str)) and not isinstance(value, bool):
+    if rule == "int32.gte_lte":
+        metadata["value"] = "–".join(BOUND.findall(violation.proto.message))
+    elif isinstance(value, (int, str)) and not isinstance(value, bool):
         metadata["value"] = str(value)
     elif rule == "string.in":
         metadata["value"] = ", ".join(filter(None, value))  # the empty text stands for a field that is left out

@@ -60,7 +60,7 @@ class Worker:
                 log.warning("step failed", worker=self.name, problem=type(error).__name__, exc_info=not known)
                 pause = FAULT_PAUSE
             else:
+                pause = self.rest if done else min(pause * 2, MOST_PAUSE)
                 if done >= self.batch:
                     continue
-                pause = self.rest if done else min(pause * 2, MOST_PAUSE)
             self._wake.wait(pause)

@@ -135,7 +135,9 @@ def _read_url(_context: click.Context, _parameter: click.Parameter, value: str) 
     return value
 
 
-def _read_token(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
+def _read_token(context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
+    if context.params.get("dry_run"):
+        return ""  # nothing is sent
     key = home() / "admin.token"
     try:
         token = (value or key.read_text(encoding="utf-8")).strip()

@@ -25,6 +25,7 @@ from cli.groups.report import report
 from cli.groups.tail import tail
 from cli.groups.ticket import ticket
 from cli.progress import Bar
+from cli.purchases_command import purchases
 
 LOOK_SECONDS = 0.5
 
@@ -42,10 +43,23 @@ for _command in (evaluate, operation, report, keys, policy, ticket, tail, comple
 
 
 @shuke.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@plainly
+def init(folder: Path) -> None:
+    """Make FOLDER with the keys of a suite whose services are deployed one by one. What is there is kept."""
+    from cli.suite import prepare  # noqa: PLC0415  (loads for two seconds, which no other command waits for)
+
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "trust.json").exists():
+        raise Problem(f"{folder} holds something else; name a new folder")
+    prepare(folder, {})
+    click.echo(f"{folder}: keys/, trust.json and admin.token; docs/operations.md tells who gets which")
+
+
+@shuke.command()
 @plainly
 def up() -> None:
     """Run the suite in the foreground until Ctrl-C, on SHUKE_HOME (default .shuke)."""
-    from cli.suite import Suite, SuiteError  # noqa: PLC0415  (loads for two seconds, which no other command waits for)
+    from cli.suite import Suite, SuiteError  # noqa: PLC0415  (as above)
 
     suite = Suite(home().resolve(), os.environ)
     stop = threading.Event()
@@ -109,3 +123,6 @@ def online_retail(file: Path, url: str, token: str) -> None:
         console.print(error, style="red")
     if outcome.errors:
         sys.exit(PARTLY)
+
+
+importing.add_command(purchases)

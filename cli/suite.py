@@ -53,10 +53,10 @@ class Part:
 
 
 PARTS = (
-    Part("customer", "services.customer", {"PORT": 50051}),
-    Part("tiering", "services.tiering", {"PORT": 50052}),
-    Part("ticketing", "services.ticketing", {"PORT": 50053}),
-    Part("notify", "services.notify", {"PORT": 50054}),
+    Part("customer", "services.customer", {"PORT": 50051, "METRICS_PORT": 50061}),
+    Part("tiering", "services.tiering", {"PORT": 50052, "METRICS_PORT": 50062}),
+    Part("ticketing", "services.ticketing", {"PORT": 50053, "METRICS_PORT": 50063}),
+    Part("notify", "services.notify", {"PORT": 50054, "METRICS_PORT": 50064}),
     Part("gateway", "gateway", {"GRPC_PORT": 9090, "HTTP_PORT": 8080}, "GRPC_PORT"),
 )
 # Who signs tokens, and what each may claim: services read each other's events, ticketing asks who a customer is, notify
@@ -102,7 +102,8 @@ class Suite:
 
     def start(self) -> None:
         """Prepare the folder, start every process and wait until all serve."""
-        self._prepare()
+        prepare(self.home, self.chain)
+        self._choose_ports()
         environ = self._environment()
         (self.home / "logs").mkdir(exist_ok=True)
         for part in PARTS:
@@ -136,24 +137,7 @@ class Suite:
         """Name a process that has ended by itself."""
         return next((name for name, process in self.processes.items() if process.poll() is not None), None)
 
-    def _prepare(self) -> None:
-        """Make the folder with its keys at the first start; what is there is kept."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        self.home.chmod(0o700)
-        keys = self.home / "keys"
-        if not (self.home / "trust.json").exists():
-            keys.mkdir(exist_ok=True)
-            trust = {}
-            for name, may_claim in MAY_CLAIM.items():
-                private, public = generate_key()
-                _write_secret(keys / f"{name}.signing", private)
-                trust[name] = {"public_key": json.loads(public), "may_claim": may_claim}
-            for name in (f"{service}.{key}" for service in SEALING for key in ("vault", "index")):
-                _write_secret(keys / name, generate_vault_key())
-            _write_secret(self.home / "admin.token", TOKEN_PREFIX + secrets.token_urlsafe(32))
-            (self.home / "chain.json").write_text(json.dumps(dict(self.chain)))
-            # Last, for its presence says that all the others are there.
-            (self.home / "trust.json").write_text(json.dumps(trust))
+    def _choose_ports(self) -> None:
         for part in PARTS:
             for port, usual in part.ports.items():
                 name = f"SHUKE_{part.name.upper()}_{port}"
@@ -226,6 +210,27 @@ class Suite:
                 except psutil.Error:
                     continue
                 self.peak_rss[name] = max(self.peak_rss.get(name, 0), rss)
+
+
+def prepare(home: Path, chain: Mapping[str, str]) -> None:
+    """Make a folder with the keys of a suite, once: what is there is kept."""
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
+    if (home / "trust.json").exists():
+        return
+    keys = home / "keys"
+    keys.mkdir(exist_ok=True)
+    trust = {}
+    for name, may_claim in MAY_CLAIM.items():
+        private, public = generate_key()
+        _write_secret(keys / f"{name}.signing", private)
+        trust[name] = {"public_key": json.loads(public), "may_claim": may_claim}
+    for name in (f"{service}.{key}" for service in SEALING for key in ("vault", "index")):
+        _write_secret(keys / name, generate_vault_key())
+    _write_secret(home / "admin.token", TOKEN_PREFIX + secrets.token_urlsafe(32))
+    (home / "chain.json").write_text(json.dumps(dict(chain)))
+    # Last, for its presence says that all the others are there.
+    (home / "trust.json").write_text(json.dumps(trust))
 
 
 def _write_secret(path: Path, content: str) -> None:

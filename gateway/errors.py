@@ -30,6 +30,23 @@ class Late(Refused):
     reason = "ANSWER_LATE"
 
 
+class RequestLate(Refused):
+    """The body did not come in time."""
+
+    code = Code.DEADLINE_EXCEEDED
+    reason = "REQUEST_LATE"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds=f"{seconds:g}")
+
+
+class RateLimited(Refused):
+    """The calls of a key come too fast."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "RATE_LIMITED"
+
+
 class CustomerNotFound(NotFound):
     """There is no such customer."""
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import structlog
 from google.rpc.status_pb2 import Status
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -20,12 +21,14 @@ from starlette.routing import Route as Page
 from starlette.types import Receive, Scope, Send
 
 from chassis.calendar import SECOND
+from chassis.call import UNKNOWN
 from chassis.clock import Clock
 from chassis.errors import BodyTooLarge, Overloaded, Refused
+from chassis.metrics import Metrics
 from chassis.status import InternalFault, reason_of, status_of
 from chassis.steps import VISIBLE_ID
 from chassis.texts import Texts, language_of
-from gateway.errors import Malformed, VerbUnknown
+from gateway.errors import Malformed, RequestLate, VerbUnknown
 from gateway.routes import Match, Route, RouteTable
 from gateway.transcode import answer_json, error_json, http_code_of, request_message, retry_after
 from gateway.upstream import AUTHORIZATION, FORWARDED, Caller, Metadata
@@ -45,21 +48,14 @@ LARGE_ANSWER = 8 * 2**10
 # A body of 32 MiB grows to hundreds of MiB while it is read, so few are read at once.
 LARGE_AT_ONCE = 2
 
-VISIBLE = re.compile(r"[ -~]*")
+HTTP = "http"
+# All that go on together stay below the 8 KiB that services take.
+VISIBLE = re.compile(r"[ -~]{0,1000}")
 CLIENT_GONE = 499
 UNAUTHENTICATED = 401
 
 
-def build_app(
-    table: RouteTable,
-    call: Caller,
-    *,
-    admit: Admit,
-    ready: Callable[[], Awaitable[bool]],
-    texts: Texts,
-    clock: Clock,
-    pages: Sequence[BaseRoute] = (),
-) -> Starlette:
+def build_app(front: Front, ready: Callable[[], Awaitable[bool]], pages: Sequence[BaseRoute] = ()) -> Starlette:
     """Put the application together; `pages` are served beside the routes of the contracts."""
 
     async def healthz(_request: Request) -> Response:
@@ -69,19 +65,24 @@ def build_app(
         good = await ready()
         return JSONResponse({"status": "ready" if good else "not ready"}, status_code=200 if good else 503)
 
-    front = Front(table, call, admit, texts, clock)
-    return Starlette(routes=[Page("/healthz", healthz), Page("/readyz", readyz), *pages, Mount("/", app=front)])
+    def measured(_request: Request) -> Response:
+        return Response(generate_latest(front.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    own = [Page("/healthz", healthz), Page("/readyz", readyz), Page("/metrics", measured)]
+    return Starlette(routes=[*own, *pages, Mount("/", app=front)])
 
 
 @dataclass(slots=True)
 class Front:
-    """The ASGI application of all routes of the contracts."""
+    """The ASGI application of all routes of the contracts. A body must have arrived within `receive_seconds`."""
 
     table: RouteTable
     call: Caller
     admit: Admit
     texts: Texts
     clock: Clock
+    metrics: Metrics
+    receive_seconds: float
     room: int = ROOM
     large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
 
@@ -93,13 +94,16 @@ class Front:
         request_id = given if VISIBLE_ID.fullmatch(given) else secrets.token_hex(8)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        response = await self._answer(request, request_id)
-        response.headers["x-request-id"] = request_id
-        response.headers["x-server-time"] = str(self.clock() // SECOND)
-        response.headers["cache-control"] = "no-store"
-        await response(scope, receive, send)
-        took = round((time.perf_counter() - started) * 1000, 1)
-        log.info("request", code=response.status_code, ms=took)
+        with self.metrics.in_flight.labels(HTTP).track_inprogress():
+            response = await self._answer(request, request_id)
+            response.headers["x-request-id"] = request_id
+            response.headers["x-server-time"] = str(self.clock() // SECOND)
+            response.headers["cache-control"] = "no-store"
+            await response(scope, receive, send)
+        took = time.perf_counter() - started
+        method = structlog.contextvars.get_contextvars().get("method", UNKNOWN.full_name)
+        self.metrics.calls.labels(HTTP, method, response.status_code).observe(took)
+        log.info("request", code=response.status_code, ms=round(took * 1000, 1))
 
     async def _answer(self, request: Request, request_id: str) -> Response:
         language = language_of(request.headers.get("accept-language", ""))
@@ -108,6 +112,9 @@ class Front:
         except VerbUnknown as unknown:
             allowed = ", ".join(unknown.allowed)
             return _refusal(status_of(unknown, self.texts, language), 405, {"allow": allowed})
+        except RequestLate as late:
+            # What is left of the body is not waited for.
+            return _refusal(status_of(late, self.texts, language), headers={"connection": "close"})
         except Refused as refused:
             return _refusal(status_of(refused, self.texts, language))
         except ClientDisconnect:
@@ -133,10 +140,17 @@ class Front:
         """Receive the body and read it; its room is given back as soon as the message is made."""
         body = bytearray()
         try:
-            await self._receive(request, body)
+            await self._receive_in_time(request, body)
             return await self._apart(len(body) > LARGE_BODY, lambda: _request_bytes(match, request, body))
         finally:
             self.room += len(body)
+
+    async def _receive_in_time(self, request: Request, body: bytearray) -> None:
+        try:
+            async with asyncio.timeout(self.receive_seconds):
+                await self._receive(request, body)
+        except TimeoutError:
+            raise RequestLate(self.receive_seconds) from None
 
     async def _receive(self, request: Request, body: bytearray) -> None:
         """Receive the body, and never more than the limit or than there is room for."""
@@ -174,7 +188,7 @@ def _header(request: Request, name: str) -> str | None:
     """Answer a header that may be given once, in characters that gRPC can carry."""
     values = request.headers.getlist(name)
     if len(values) > 1 or not all(map(VISIBLE.fullmatch, values)):
-        raise Malformed(f"header {name}: given twice or not in visible ASCII")
+        raise Malformed(f"header {name}: given twice, or not up to 1000 characters of visible ASCII")
     return values[0] if values else None
 
 

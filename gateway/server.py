@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import socket
 import threading
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -20,11 +21,14 @@ from gateway.apikeys.domain import PREFIX
 from gateway.apikeys.rpc import ApiKeyService
 from gateway.clients import PERMISSIONS, CustomerBook, Offer, StaffBook
 from gateway.config import GatewaySettings
+from gateway.connections import Connection, Limits
 from gateway.customers.rpc import CustomerViewService
-from gateway.http import build_app
+from gateway.http import Front, build_app
 from gateway.keyring import FRESH_SECONDS, OWN_API, Keyring
 from gateway.labels.convert import labels_of
 from gateway.labels.rpc import LabelService
+from gateway.limits.buckets import Buckets
+from gateway.limits.domain import Limit
 from gateway.openapi.pages import pages
 from gateway.passthrough import PassThrough
 from gateway.routes import RouteTable
@@ -115,20 +119,30 @@ class HttpServer:
     async def _serve(self) -> None:
         own = f"{self.config.host}:{self.base.server.port}"
         upstream = Upstream({**addresses(self.config), OWN_API: own}, self.keyring.token_for)
-        app = build_app(
+        front = Front(
             self.table,
             upstream,
-            admit=self.keyring.admit,
-            ready=upstream.ready,
-            texts=self.base.texts,
-            clock=self.base.clock,
-            pages=self.pages,
+            self.keyring.admit,
+            self.base.texts,
+            self.base.clock,
+            self.base.metrics,
+            self.config.receive_seconds,
         )
+        app = build_app(front, upstream.ready, self.pages)
         grace = int(self.config.drain_seconds)
+        limits = Limits(self.config.receive_seconds, self.config.idle_seconds, self.config.http_connections)
         settings = uvicorn.Config(
-            app, log_config=None, access_log=False, ws="none", lifespan="off", timeout_graceful_shutdown=grace
+            app,
+            http=partial(Connection, limits=limits),  # type: ignore[arg-type]  # whatever makes one will do
+            log_config=None,
+            access_log=False,
+            ws="none",
+            lifespan="off",
+            timeout_graceful_shutdown=grace,
         )
         self._server = uvicorn.Server(settings)
+        connections = self._server.server_state.connections
+        self.base.metrics.gauge("shuke_http_connections", "Open HTTP connections", lambda: len(connections))
         self._started.set()
         await self._server.serve([self._socket])
         await upstream.close()
@@ -139,7 +153,8 @@ def build(config: GatewaySettings, suite: Suite, chain: Chain, clock: Clock) -> 
     base = Foundation(OWN_API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock, PERMISSIONS)
     signer = Signer(OWN_API, config.signing_key.get_secret_value(), clock)
     staff = StaffBook(config.customer_address, base.credentials, clock, FRESH_SECONDS)
-    keyring = Keyring(base.database, staff, signer, chain.zone_info, clock)
+    buckets = Buckets(Limit(config.rate_per_second, config.rate_burst), clock, base.metrics)
+    keyring = Keyring(base.database, staff, signer, chain.zone_info, buckets, clock)
     # Callers of the gateway's own API show their key itself, for it is the gateway that knows the keys.
     base.authenticate_with(lambda call: keyring.principal(call.token, call.header("x-operator")))
     calls = Calls(base.database, REQUESTS, clock, base.new_id)

@@ -37,7 +37,7 @@ HTTP_CODES: Mapping[int, int] = {
     Code.UNAVAILABLE: 503,
 }
 # Reasons that HTTP has a code of its own for.
-HTTP_CODES_OF_REASONS = {"BODY_TOO_LARGE": 413, "METHOD_UNKNOWN": 404}
+HTTP_CODES_OF_REASONS = {"BODY_TOO_LARGE": 413, "METHOD_UNKNOWN": 404, "REQUEST_LATE": 408}
 FAULT = 500
 STATUS_NAMES: Mapping[int, str] = {number: name for name, number in Code.items()}
 

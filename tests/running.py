@@ -167,7 +167,7 @@ def starting(make_database: MakeDatabase, folder: Path) -> Iterator[StartService
             config = program.settings.read({f"{prefix}{name.upper()}": value for name, value in given.items()})
             suite, chain = Suite.read({"SHUKE_TRUST": str(trust)}), Chain.read(CHAIN)
             service = program.build(config, suite, chain, time)
-            prepare(service.foundation, program)
+            prepare(service, program)
             port = service.start()
             running.callback(service.stop)
             channel = open_channel(f"127.0.0.1:{port}")

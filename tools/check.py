@@ -38,6 +38,11 @@ def checks(folders: list[str]) -> list[Check]:
     """List what is checked; generated code comes first, because types and contracts are read from it."""
     planned = [
         Check("generated", (sys.executable, "-m", "tools.gen", "--check"), "run `make gen` and commit protos/gen"),
+        Check(
+            "settings",
+            (sys.executable, "-m", "tools.settings", "--check"),
+            "run `make gen` and commit docs/operations.md",
+        ),
         Check("lint", (tool("ruff"), "check", "--quiet", "."), "`.venv/bin/ruff check --fix .` mends what it can"),
         Check("format", (tool("ruff"), "format", "--quiet", "--check", "."), "run `.venv/bin/ruff format .`"),
         Check("types", (tool("mypy"), "--strict", "--no-error-summary", *folders), "mend the types named above"),

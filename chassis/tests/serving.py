@@ -21,7 +21,7 @@ from buf.validate import validate_pb2
 from chassis.call import UNKNOWN, Call
 from chassis.client import open_channel
 from chassis.principals import Principal
-from chassis.server import THREADS, Server
+from chassis.server import CONNECTION_SECONDS, GRACE, THREADS, Server
 from chassis.steps import Parts
 from chassis.texts import Texts
 from chassis.tokens import Issuer, Signer, Verifier, generate_key
@@ -157,11 +157,14 @@ def serving(
     *more: tuple[ServiceDescriptor, object],
     threads: int = THREADS,
     record: Callable[[Call], None] | None = lambda _call: None,
+    connection_seconds: float = CONNECTION_SECONDS,
+    grace: float = GRACE,
 ) -> Iterator[Running]:
     """Run the tiny service, and more services beside it; `record` is told of every answer."""
     clock, tiny = Clock(), Tiny()
     verifier = Verifier("tiny", {"gateway": Issuer(OKPKey.import_key(json.loads(PUBLIC)), ("*",))}, clock)
-    server = Server(Parts(Texts("tiny"), clock, lambda call: verifier.verify(call.token), record), threads=threads)
+    parts = Parts(Texts("tiny"), clock, lambda call: verifier.verify(call.token), record)
+    server = Server(parts, threads=threads, connection_seconds=connection_seconds, grace=grace)
     server.add(SERVICE, tiny)
     for service, implementation in more:
         server.add(service, implementation)

@@ -80,6 +80,9 @@ def test_too_many_calls_are_refused_at_once() -> None:
     assert (refused.code, refused.reason) == ("RESOURCE_EXHAUSTED", "OVERLOADED")
     assert refused.localized == "The service has too many calls to handle. Try again shortly."
     assert ("x-request-id", "late-1") in cast("grpc.Call", error.value).trailing_metadata()
+    counted = {"door": "grpc", "method": f"/{PACKAGE}.TinyService/Do", "code": "RESOURCE_EXHAUSTED"}
+    metrics = running.server.parts.metrics
+    assert metrics.registry.get_sample_value("shuke_call_seconds_count", counted) == 1
     assert [(line["event"], line["code"], line["reason"]) for line in logs] == [
         ("call", "RESOURCE_EXHAUSTED", "OVERLOADED")
     ]
@@ -199,6 +202,49 @@ def test_a_taken_port_fails_the_start(running: Running) -> None:
         other.listen()
         with pytest.raises(RuntimeError):
             Server(running.server.parts).start(f"127.0.0.1:{other.getsockname()[1]}")
+
+
+def test_a_request_that_never_comes_is_not_waited_for() -> None:
+    """A caller that begins and sends nothing holds a thread until its connection ends, and then others are answered."""
+    with serving(threads=1, connection_seconds=0.1, grace=0.1) as running:
+        over = Event()
+
+        def nothing() -> Iterator[bytes]:
+            over.wait(60)
+            yield from ()
+
+        begin: grpc.StreamUnaryMultiCallable[bytes, bytes] = running.channel.stream_unary(f"/{PACKAGE}.TinyService/Do")
+        assert begin.future(nothing(), timeout=60).code() is grpc.StatusCode.UNAVAILABLE
+        over.set()
+        assert running.call("Do", do_request("hello"))[0] == "hello"
+
+
+def test_a_connection_ends_without_harm_to_its_calls() -> None:
+    """A call that lasts longer than a connection is used is answered, and so are all that follow."""
+    blocked, begun = Blocked(), []
+
+    def work(request: Sent, call: Call) -> str:
+        # A call that is cut off comes again.
+        begun.append(call.request_id)
+        return blocked(request, call)
+
+    with serving(connection_seconds=0.05) as running:
+        running.tiny.work = work
+        headers, sent = running.token("*"), do_request("late").SerializeToString()
+        call = running.method("Do").future(sent, metadata=headers, timeout=60)
+        assert blocked.begun.wait(10)
+        peers: set[str] = set()
+
+        def peer(_request: Sent, call: Call) -> str:
+            peers.add(call.rpc.peer())
+            return ""
+
+        running.tiny.work = peer
+        until(lambda: running.call("Do", do_request()) is not None and len(peers) > 3)
+        assert not call.done()
+        blocked.go.set()
+        assert call.code() is grpc.StatusCode.OK
+        assert len(begun) == 1
 
 
 def planted(package: str, access: options_pb2.Access | None) -> ServiceDescriptor:

@@ -45,6 +45,31 @@ def test_less_than_a_batch_is_followed_by_a_rest() -> None:
     assert seen == [3, 3, 2]
 
 
+def test_a_worker_that_had_work_looks_for_more_soon() -> None:
+    """However long a worker was idle, after work it begins with the short pause again."""
+    pauses, ended = list[float](), Event()
+    answers = iter([0, 0, 0, 1, 0])
+
+    def step() -> int:
+        answer = next(answers, None)
+        if answer is None:
+            ended.set()
+        return answer or 0
+
+    worker = Worker("test", step, rest=0.001)
+    rest = worker._wake.wait
+
+    def wait(pause: float) -> bool:
+        pauses.append(pause)
+        return rest(0)
+
+    worker._wake.wait = wait  # type: ignore[assignment,method-assign]
+    worker.start()
+    assert ended.wait(10)
+    worker.stop()
+    assert pauses[:4] == [0.002, 0.004, 0.008, 0.002]
+
+
 def test_a_worker_stops_between_two_steps() -> None:
     """Stopping waits for the step that is under way, and no other begins."""
     begun, go, ended = Event(), Event(), []

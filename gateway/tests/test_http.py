@@ -21,6 +21,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as Page
 
 from chassis.errors import Unauthenticated
+from chassis.metrics import Metrics
 from chassis.status import Relayed
 from chassis.texts import Texts
 from gateway.http import BODY_LIMIT, Admit, Front, build_app
@@ -78,6 +79,7 @@ def make_app(
     *,
     admit: Admit = admit_all,
     is_ready: bool = True,
+    receive_seconds: float = 30,
 ) -> Starlette:
     """Put an application together with one page beside the routes."""
 
@@ -87,9 +89,8 @@ def make_app(
     async def page(_request: Request) -> Response:
         return PlainTextResponse("a page")
 
-    return build_app(
-        table, call, admit=admit, ready=ready, texts=texts, clock=lambda: NOON, pages=[Page("/page", page)]
-    )
+    front = Front(table, call, admit, texts, lambda: NOON, Metrics(), receive_seconds)
+    return build_app(front, ready, [Page("/page", page)])
 
 
 def send(app: Starlette, verb: str, path: str, **options: Any) -> httpx2.Response:  # noqa: ANN401 (as the client takes them)
@@ -137,9 +138,12 @@ def test_only_these_headers_go_on(app: Starlette, services: Services) -> None:
 
 def test_a_header_that_grpc_cannot_carry_is_refused(app: Starlette, services: Services) -> None:
     """It is told by name, and its value is not repeated."""
-    response = send(app, "GET", "/v1/customers/c1", headers={"x-purpose": "售后".encode()})
-    assert error_of(response)["metadata"] == {"problem": "header x-purpose: given twice or not in visible ASCII"}
+    problem = "header x-purpose: given twice, or not up to 1000 characters of visible ASCII"
+    for value in ("售后".encode(), b"P" * 1001):
+        response = send(app, "GET", "/v1/customers/c1", headers={"x-purpose": value})
+        assert error_of(response)["metadata"] == {"problem": problem}
     assert services.calls == []
+    assert send(app, "GET", "/v1/customers/c1", headers={"x-purpose": "P" * 1000}).status_code == 200
 
 
 def test_a_header_given_twice_is_refused(app: Starlette, services: Services) -> None:
@@ -304,7 +308,7 @@ def test_bodies_that_would_fill_the_memory_together_are_refused(
     table: RouteTable, texts: Texts, services: Services
 ) -> None:
     """Without room a caller is asked to come again; room that was taken is given back."""
-    front = Front(table, services, admit_all, texts, lambda: NOON, room=100)
+    front = Front(table, services, admit_all, texts, lambda: NOON, Metrics(), 30, room=100)
     app = Starlette()
     app.mount("/", front)
     response = send(app, "POST", "/v1/purchases", content=b"{" + b" " * 100 + b"}")

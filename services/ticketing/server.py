@@ -10,11 +10,13 @@ from chassis.consumer import Consumer
 from chassis.documents.rpc import PolicyService
 from chassis.feed import EventFeed, sequence
 from chassis.leases import Leases
+from chassis.metrics import Reading
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
 from chassis.vault import Rewrapping, Vault
 from services.ticketing.cases.repository import Cases
 from services.ticketing.clients import PERMISSIONS, CustomerBook, customer_feed, tiering_feed
+from services.ticketing.clocks.repository import count_due
 from services.ticketing.complaints.rpc import ComplaintService
 from services.ticketing.config import TicketingSettings
 from services.ticketing.consumers import CUSTOMER, TIERING, on_customer, on_tiering
@@ -79,6 +81,9 @@ def build(config: TicketingSettings, suite: Suite, chain: Chain, clock: Clock) -
     listeners = (
         leases.listener("customer events", lambda: directory.poll(customer)),
         leases.listener("tiering events", lambda: classes.poll(tiering)),
+    )
+    base.metrics.watch(
+        database, Reading("shuke_clocks_due", "Clocks with an alert to be fired", lambda tx: count_due(tx, clock()))
     )
     workers = (leases, sequencer, *listeners, sweeper, falling_due, rewrapping)
     return Service(base, workers, consumers=(directory, classes))

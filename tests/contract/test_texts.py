@@ -113,7 +113,7 @@ def test_rules_are_told_in_both_languages() -> None:
             event_pb2.ReadEventsRequest(cursors=[event_pb2.Cursor(partition=16)]),
             "int32.gte_lte",
             "cursors[0].partition",
-            "cursors[0].partition is out of range.",
+            "cursors[0].partition must lie within 0–15.",
         ),
         (
             event_pb2.ReadEventsRequest(cursors=[event_pb2.Cursor(position=-1)]),

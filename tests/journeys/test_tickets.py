@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from cli.demo import playing
 from cli.replay import replay
 from tests.journeys.retail import as_of, slice_of
 
+# One day's customers are enough for three tickets.
+FIRST_DAY = dt.date(2010, 12, 1)
 QUIET = Console(quiet=True)
 
 
@@ -19,7 +22,7 @@ QUIET = Console(quiet=True)
 def test_a_complaint_and_a_fault_report_reach_everybody_whom_they_should(tmp_path: Path) -> None:
     """A complaint ends with a call due, and a fault report that comes late alerts the manager by e-mail at once."""
     with playing(tmp_path / "home", QUIET) as demo:
-        retail = slice_of(tmp_path)
+        retail = slice_of(tmp_path, FIRST_DAY)
         people, tills = demo.keys(retail)
         demo.policies(people)
         outcome = replay(demo.api, retail, tills.__getitem__, lambda _: None, demo.result["policies"]["notice"])

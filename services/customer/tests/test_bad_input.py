@@ -269,7 +269,7 @@ def test_every_field_says_what_is_wrong_with_it(shop: Shop) -> None:
             "STRING_PATTERN",
             "purchase.customer 格式须符合 ^(customers/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$。",
         ),
-        "purchase.lines[0].line_no": ("INT32_GTE_LTE", "purchase.lines[0].line_no 超出允许的范围。"),
+        "purchase.lines[0].line_no": ("INT32_GTE_LTE", "purchase.lines[0].line_no 须在 1–9999 之间。"),
         "purchase.lines[0].sku": ("STRING_MIN_LEN", "purchase.lines[0].sku 至少 1 个字符。"),
         "purchase.operator": ("STRING_PATTERN", "purchase.operator 格式须符合 ^[!-~]{0,32}$。"),
     }

@@ -23,6 +23,7 @@ OF = (
 )
 HISTORY = sa.select(EVENTS).where(EVENTS.c.ticket_id == sa.bindparam("id")).order_by(EVENTS.c.position)
 LAST = sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.position), 0)).where(EVENTS.c.ticket_id == sa.bindparam("id"))
+COUNT_DUE = sa.select(sa.func.count()).select_from(CLOCKS).where(CLOCKS.c.alert_time <= sa.bindparam("now"))
 DUE = (
     sa.select(CLOCKS.c.ticket_id)
     .where(CLOCKS.c.alert_time <= sa.bindparam("now"))
@@ -76,3 +77,8 @@ def due(tx: Tx, now: int, limit: int) -> list[str]:
     By `ix_clocks_alert`.
     """
     return list(dict.fromkeys(tx.scalars(DUE, {"now": now, "limit": limit})))
+
+
+def count_due(tx: Tx, now: int) -> int:
+    """Count the clocks whose alerts should have been fired by now. By `ix_clocks_alert`."""
+    return tx.execute(COUNT_DUE, {"now": now}).scalar_one()

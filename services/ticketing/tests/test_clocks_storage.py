@@ -77,6 +77,7 @@ def test_what_is_due_is_found_longest_due_first(database: Database) -> None:
 
         assert [due(hour) for hour in (7, 8, 10, 12)] == [[], [TWO], [TWO, ONE], [TWO, ONE]]
         assert due(12, limit=1) == [TWO]
+        assert [repository.count_due(tx, hour * HOUR) for hour in (7, 8, 10)] == [0, 1, 2]
         write(tx, TWO, alerts(clock_of(began(hours=20, warning=8)), 12 * HOUR))
         assert (due(12), due(20)) == ([ONE], [ONE, TWO])
         resumed = resume(clock_of(began(), paused), time=90 * HOUR, actor="s1")

@@ -90,6 +90,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DEADLINE_EXCEEDED: the answer did not come in time; whether the work was done is not known."""
     EXAMPLE_FORBIDDEN: _ErrorReason.ValueType  # 33
     """FAILED_PRECONDITION: production does not put an example in force. Metadata: name."""
+    RATE_LIMITED: _ErrorReason.ValueType  # 34
+    """RESOURCE_EXHAUSTED: the key's calls come faster than the gateway takes them of one key; RetryInfo says when to come back. Metadata: rate."""
+    REQUEST_LATE: _ErrorReason.ValueType  # 35
+    """DEADLINE_EXCEEDED, 408 over HTTP: the request did not arrive in time; nothing was done. Metadata: seconds."""
     PURPOSE_MALFORMED: _ErrorReason.ValueType  # 40
     """INVALID_ARGUMENT: a header x-purpose that is no code. Metadata: field."""
 
@@ -164,6 +168,10 @@ ANSWER_LATE: ErrorReason.ValueType  # 32
 """DEADLINE_EXCEEDED: the answer did not come in time; whether the work was done is not known."""
 EXAMPLE_FORBIDDEN: ErrorReason.ValueType  # 33
 """FAILED_PRECONDITION: production does not put an example in force. Metadata: name."""
+RATE_LIMITED: ErrorReason.ValueType  # 34
+"""RESOURCE_EXHAUSTED: the key's calls come faster than the gateway takes them of one key; RetryInfo says when to come back. Metadata: rate."""
+REQUEST_LATE: ErrorReason.ValueType  # 35
+"""DEADLINE_EXCEEDED, 408 over HTTP: the request did not arrive in time; nothing was done. Metadata: seconds."""
 PURPOSE_MALFORMED: ErrorReason.ValueType  # 40
 """INVALID_ARGUMENT: a header x-purpose that is no code. Metadata: field."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

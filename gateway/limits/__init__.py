@@ -1,0 +1,1 @@
+"""The gateway's noun `limits`: how fast the calls of a key may come."""

@@ -1,0 +1,1 @@
+"""Clients in other languages, before a suite as it runs."""
