@@ -110,10 +110,12 @@ def test_ctrl_c_ends_the_waiting_and_not_the_run(slow: Suite) -> None:
 
 
 def test_the_distribution_states_its_denominator(graded: Suite) -> None:
-    """Classes are counted as the evaluation left them, then nobody's, then all."""
+    """Classes are counted as they stood at the end of the day, then nobody's, then all."""
     graded.shell.type("evaluate", *AS_OF)
     rows = graded.shell.rows("report", "distribution", "--date", "2026-03-01")
     assert [[row[0], row[2]] for row in rows[1:]] == [*CLASSES, ["all with an entry", "2"]]
+    before = graded.shell.rows("report", "distribution", "--date", "2026-02-01")
+    assert {row[2] for row in before[1:]} == {"0"}
 
 
 def test_movements_stand_in_a_row_for_each_class_before(graded: Suite) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import lzma
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,10 +105,15 @@ def test_a_name_from_outside_stays_one_part_of_the_path(shell: Shell) -> None:
     assert "name must match" in shell.refused(1, "keys", "revoke", "apiKeys/x?y=1#z")
 
 
-def test_an_import_of_something_else_is_wrong_usage(shell: Shell, tmp_path: Path) -> None:
-    """A file that is not the data set is exit code 2."""
+@pytest.mark.parametrize(
+    "content",
+    [b"else", b"no archive, but a longer text", lzma.compress(b"no,columns\n1,2\n")],
+    ids=["cut off", "of another form", "of other columns"],
+)
+def test_an_import_of_something_else_is_wrong_usage(shell: Shell, tmp_path: Path, content: bytes) -> None:
+    """A file that is not the data set, cut off, of another form or of other columns, is exit code 2."""
     file = tmp_path / "something.txt"
-    file.write_text("else")
+    file.write_bytes(content)
     assert "is not the data set" in shell.refused(2, "import", "online-retail", str(file))
 
 
