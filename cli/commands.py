@@ -18,7 +18,7 @@ from cli.api import Api
 from cli.caller import DEFAULT_HOME, addressed, home
 from cli.failures import EXIT_CODES, PARTLY, Problem, plainly
 from cli.groups.completion import completion
-from cli.groups.evaluate import evaluate, operation
+from cli.groups.evaluate import evaluate, evaluation, operation
 from cli.groups.keys import keys
 from cli.groups.policy import policy
 from cli.groups.report import report
@@ -38,7 +38,7 @@ def shuke() -> None:
     """
 
 
-for _command in (evaluate, operation, report, keys, policy, ticket, tail, completion):
+for _command in (evaluate, evaluation, operation, report, keys, policy, ticket, tail, completion):
     shuke.add_command(_command)
 
 

@@ -1,4 +1,4 @@
-"""`shuke evaluate` and `shuke operation`: grade customers, and look after work that takes its time."""
+"""`shuke evaluate`, `evaluation` and `operation`: grade customers, and look after runs and work that takes its time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from cli.api import Json
-from cli.caller import DAY, Caller, calling
+from cli.caller import DAY, Caller, calling, paged
 from cli.dates import date_of, text_of
 from cli.failures import INTERRUPTED, Failure
 from cli.progress import Bar
@@ -32,6 +32,49 @@ def evaluate(caller: Caller, scheme: str, as_of: dt.datetime, *, apply: bool, wa
         _finish(caller, started)
     else:
         caller.answer(started, _stage(started))
+
+
+@click.group()
+def evaluation() -> None:
+    """List the runs of a scheme, apply one that was tried, take the last one back."""
+
+
+@evaluation.command("list")
+@click.option("--scheme", default="loyalty", show_default=True, help="Key of the scheme.")
+@paged
+@calling
+def list_runs(caller: Caller, scheme: str, page_size: int | None, page_token: str | None) -> None:
+    """List the runs of a scheme, the newest first."""
+    answer = caller.get(f"/v1/schemes/{scheme}/evaluations", pageSize=page_size, pageToken=page_token)
+    rows = [
+        (
+            one["name"],
+            text_of(one["asOf"]),
+            _effect(one),
+            int(one["denominator"]),
+            int(one["upCount"]),
+            int(one["downCount"]),
+        )
+        for one in answer["evaluations"]
+    ]
+    headings = ("evaluation", "as of", "takes effect", "customers", "moved up", "moved down")
+    caller.answer(answer, Sheet(f"schemes/{scheme}", headings, rows))
+
+
+@evaluation.command("apply")
+@click.argument("name")
+@calling
+def apply_run(caller: Caller, name: str) -> None:
+    """Let the run NAME take effect, which was made with --no-apply."""
+    _finish(caller, caller.post(f"/v1/{name}:apply", {}))
+
+
+@evaluation.command("revert")
+@click.argument("name")
+@calling
+def revert_run(caller: Caller, name: str) -> None:
+    """Take back the run NAME, the last of its scheme that was applied."""
+    _finish(caller, caller.post(f"/v1/{name}:revert", {}))
 
 
 @click.group()
@@ -85,24 +128,30 @@ def _stage(begun: Json) -> Sheet:
     return facts(begun["name"], {"operation": begun["name"], "stage": told["stage"], "done": done, "error": error})
 
 
-def _outcome(evaluation: Json) -> tuple[Sheet, Sheet]:
-    as_of = text_of(evaluation["asOf"])
-    counts = [(one["classKey"], int(one["count"])) for one in evaluation["classes"]]
+def _effect(run: Json) -> str:
+    if run.get("revertTime"):
+        return "taken back"
+    return "yes" if run["applied"] else "no"
+
+
+def _outcome(run: Json) -> tuple[Sheet, Sheet]:
+    as_of = text_of(run["asOf"])
+    counts = [(one["classKey"], int(one["count"])) for one in run["classes"]]
     classes = Sheet(
-        f"{evaluation['scheme']} as of {as_of}",
+        f"{run['scheme']} as of {as_of}",
         ("class", "customers"),
-        [*counts, ("none", int(evaluation["noneCount"]))],
+        [*counts, ("none", int(run["noneCount"]))],
     )
     told = facts(
         "the run",
         {
-            "evaluation": evaluation["name"],
+            "evaluation": run["name"],
             "as of": as_of,
-            "policy": evaluation["policy"],
-            "takes effect": "yes" if evaluation["applied"] else "no",
-            "customers with an entry": int(evaluation["denominator"]),
-            "moved up": int(evaluation["upCount"]),
-            "moved down": int(evaluation["downCount"]),
+            "policy": run["policy"],
+            "takes effect": _effect(run),
+            "customers with an entry": int(run["denominator"]),
+            "moved up": int(run["upCount"]),
+            "moved down": int(run["downCount"]),
         },
     )
     return classes, told

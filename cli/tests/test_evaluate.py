@@ -65,6 +65,22 @@ def test_a_run_that_was_left_is_waited_for_by_its_name(graded: Suite) -> None:
     assert facts(graded.shell.rows("operation", "show", begun["operation"]))["stage"] == "DONE"
 
 
+@pytest.mark.requirement("T-13")
+def test_a_run_that_was_tried_is_applied_and_taken_back(graded: Suite) -> None:
+    """The list says of each run whether it takes effect, and only the last one applied can be taken back."""
+    name = graded.shell.json("evaluate", *AS_OF, "--no-apply")["response"]["name"]
+
+    def effect() -> str:
+        return next(row[2] for row in graded.shell.rows("evaluation", "list") if row[0] == name)
+
+    assert effect() == "no"
+    assert facts(graded.shell.rows("evaluation", "apply", name)[7:])["takes effect"] == "yes"
+    assert effect() == "yes"
+    assert facts(graded.shell.rows("evaluation", "revert", name)[7:])["takes effect"] == "taken back"
+    assert effect() == "taken back"
+    assert "EVALUATION_NOT_APPLIED" in graded.shell.refused(1, "evaluation", "revert", name)
+
+
 @pytest.mark.parametrize("verb", ["wait", "show", "cancel"])
 def test_an_operation_that_is_not_there_is_refused(shell: Shell, verb: str) -> None:
     """A name that names no operation is exit code 1, with the reason."""
