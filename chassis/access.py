@@ -62,11 +62,14 @@ class AccessLog:
             sa.Column("access_id", Text, primary_key=True),
         )
 
+        # Written down once: every read of personal data runs them.
+        self._write_accesses, self._write_subjects = sa.insert(self.accesses), sa.insert(self.subjects)
+
     def add(self, tx: Tx, reads: Sequence[tuple[Access, Collection[str]]]) -> None:
         """Write accesses, each with the names of its subjects."""
-        tx.execute(sa.insert(self.accesses), [asdict(access) for access, _ in reads])
+        tx.execute(self._write_accesses, [asdict(access) for access, _ in reads])
         pairs = [{"subject": subject, "access_id": access.id} for access, subjects in reads for subject in subjects]
-        tx.execute(sa.insert(self.subjects), pairs)
+        tx.execute(self._write_subjects, pairs)
 
     def of(self, tx: Tx, subject: str, *, limit: int, before: str | None = None) -> list[Access]:
         """List the accesses to a subject, the newest first, from below an id on. By the primary keys of both tables."""

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 SECOND = 1_000_000
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What a caller may name: a year less than the calendar has at either end, for zones and for terms that are added.
 FIRST_YEAR, LAST_YEAR = 2, 9998

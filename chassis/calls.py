@@ -12,11 +12,15 @@ from typing import Protocol, TypeVar
 import sqlalchemy as sa
 from google.protobuf.message import Message
 
+from chassis.calendar import DAY, HOUR
 from chassis.call import Call
 from chassis.clock import Clock
 from chassis.database import Database, Text, Tx, upsert
 from chassis.errors import AlreadyExists
 from chassis.ids import NewId
+
+# How many answers are dropped in one transaction.
+PRUNED = 1000
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Message)
@@ -38,7 +42,7 @@ class Repeatable(Protocol):
 
 
 def requests_table(metadata: sa.MetaData) -> sa.Table:
-    """Declare the answers that were given under a request id; they are kept for a day at least."""
+    """Declare the answers that were given under a request id; `Pruning` drops them after their days."""
     return sa.Table(
         "requests",
         metadata,
@@ -98,3 +102,27 @@ class Calls:
             return answer.FromString(kept.response)
 
         return self.transact(first)
+
+
+class Pruning:
+    """Drops the answers that were kept long enough: by then nobody tries the same call again."""
+
+    def __init__(self, database: Database, requests: sa.Table, clock: Clock, days: int) -> None:
+        self.database = database
+        self.clock = clock
+        self.days = days
+        self._again = 0
+        key = sa.tuple_(requests.c.caller, requests.c.method, requests.c.request_id)
+        old = sa.select(*key.clauses).where(requests.c.create_time < sa.bindparam("end"))
+        self._drop = sa.delete(requests).where(key.in_(old.order_by(requests.c.create_time).limit(PRUNED)))
+
+    def step(self) -> int:
+        """Drop some, the oldest first; answer how many. When there are no more it looks again an hour later."""
+        now = self.clock()
+        if now < self._again:
+            return 0
+        with self.database.write() as tx:
+            dropped: int = tx.execute(self._drop, {"end": now - self.days * DAY}).rowcount
+        if dropped < PRUNED:
+            self._again = now + HOUR
+        return dropped

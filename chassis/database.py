@@ -57,10 +57,13 @@ class Text(sa.types.TypeDecorator[str]):
 
     impl = sa.Text
     cache_ok = True
+    # Asked for with every list of values that a statement is run with; SQLAlchemy remembers what it made of these.
+    _by_code_point = sa.Text(collation="C")
+    _plain = sa.Text()
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         """Choose the collation of the engine."""
-        return dialect.type_descriptor(sa.Text(collation="C") if dialect.name == "postgresql" else sa.Text())
+        return self._by_code_point if dialect.name == "postgresql" else self._plain
 
 
 def upsert(tx: Tx, table: sa.Table) -> postgresql.Insert | sqlite.Insert:

@@ -73,7 +73,19 @@ class EventLog:
             sa.Column("position", sa.BigInteger, nullable=False),
         )
         self.epochs = sa.Table("event_epochs", metadata, sa.Column("epoch", Text, primary_key=True))
+        # Written down once: building an expression takes longer than running it.
+        self._write = sa.insert(self.outbox)
         self._take, self._move, self._clear = self._statements()
+        self._heads = sa.select(self.heads).where(
+            self.heads.c.partition.in_(sa.bindparam("partitions", expanding=True))
+        )
+        partition, position = self.events.c.partition, self.events.c.position
+        self._behind = (
+            sa.select(self.events)
+            .where(partition == sa.bindparam("of"), position > sa.bindparam("cursor"))
+            .order_by(position)
+            .limit(sa.bindparam("most"))
+        )
 
     def begin(self, tx: Tx, new_id: NewId) -> None:
         """Make the heads and the first epoch, where there are none yet."""
@@ -97,7 +109,7 @@ class EventLog:
             for change in changes
         ]
         if rows:
-            tx.execute(sa.insert(self.outbox), rows)
+            tx.execute(self._write, rows)
 
     def number(self, tx: Tx) -> int:
         """Move committed rows of the outbox into the log; answer how many. One sequencer at a time gets through."""
@@ -157,8 +169,7 @@ class EventLog:
 
     def positions(self, tx: Tx, partitions: Sequence[int]) -> dict[int, int]:
         """Answer the heads of partitions."""
-        query = sa.select(self.heads).where(self.heads.c.partition.in_(partitions))
-        return {row.partition: row.position for row in tx.execute(query)}
+        return {row.partition: row.position for row in tx.execute(self._heads, {"partitions": list(partitions)})}
 
     def read(self, tx: Tx, cursors: dict[int, int], heads: dict[int, int], limit: int) -> list[event_pb2.Event]:
         """Read events behind cursors, at most `limit` of all partitions; heads, read before, say what must be there."""
@@ -169,13 +180,8 @@ class EventLog:
                 break
             if heads[partition] <= position:
                 continue
-            query = (
-                sa.select(self.events)
-                .where(self.events.c.partition == partition, self.events.c.position > position)
-                .order_by(self.events.c.position)
-                .limit(limit - len(found))
-            )
-            rows = tx.execute(query).all()
+            wanted = {"of": partition, "cursor": position, "most": limit - len(found)}
+            rows = tx.execute(self._behind, wanted).all()
             first = rows[0].position if rows else heads[partition] + 1
             if first > position + 1:
                 raise EventsGone(partition=str(partition), horizon=str(first))

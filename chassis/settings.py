@@ -129,6 +129,9 @@ class ServiceSettings(Settings):
         None, ge=0, le=65535, description="port for metrics, for Prometheus; 0 takes any free one, without one none is"
     )
     signing_key: SecretStr = Field(description="private key (JSON Web Key, Ed25519) for calls to other services")
+    request_days: int = Field(
+        7, ge=1, le=366, description="days for which the answer to a mutation is kept under its request id"
+    )
     drain_seconds: float = Field(10.0, ge=0, description="how long calls in flight may take on shutdown")
 
 

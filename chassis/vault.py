@@ -100,6 +100,8 @@ class Vault:
         ):
             raise ValueError(f"the vault needs service keys and index keys, all different, of {KEY_BYTES} bytes")
         self._table = table
+        # Written down once: every call that opens a file runs it.
+        self._keys_of = sa.select(table).where(table.c.subject.in_(sa.bindparam("subjects", expanding=True)))
         self._random = random_bytes
         self._service_keys = {_key_id(key): AESGCM(key) for key in service_keys}
         self.key_id, *self.older_ids = self._service_keys
@@ -180,8 +182,7 @@ class Vault:
         """Read the keys of subjects; None for an erased one, no entry for one that never had a key."""
         found: dict[str, AESGCM | None] = {}
         for chunk in _chunks(sorted(subjects)):
-            query = sa.select(self._table).where(self._table.c.subject.in_(chunk))
-            for subject, wrapped, key_id in tx.execute(query):
+            for subject, wrapped, key_id in tx.execute(self._keys_of, {"subjects": chunk}):
                 found[subject] = None if wrapped is None else AESGCM(self._unwrap(subject, wrapped, key_id))
         return found
 

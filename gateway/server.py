@@ -12,11 +12,12 @@ from pathlib import Path
 import uvicorn
 from google.longrunning import operations_pb2
 
-from chassis.calls import Calls
+from chassis.calls import Calls, Pruning
 from chassis.clock import Clock
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, Suite
 from chassis.tokens import Signer
+from chassis.workers import Worker
 from gateway.apikeys.domain import PREFIX
 from gateway.apikeys.rpc import ApiKeyService
 from gateway.clients import PERMISSIONS, CustomerBook, Offer, StaffBook
@@ -169,7 +170,8 @@ def build(config: GatewaySettings, suite: Suite, chain: Chain, clock: Clock) -> 
     base.server.add(customers_pb2.DESCRIPTOR.services_by_name["CustomerViewService"], views)
     table = RouteTable.of(SERVICES)
     PassThrough(addresses(config), keyring.token).join(base.server, SERVICES, table)
-    return Service(base, (), fronts=(HttpServer(base, config, table, keyring),))
+    pruning = Worker("old answers", Pruning(base.database, REQUESTS, clock, config.request_days).step)
+    return Service(base, (pruning,), fronts=(HttpServer(base, config, table, keyring),))
 
 
 PROGRAM = Program(OWN_API, GatewaySettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

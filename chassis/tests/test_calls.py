@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from chassis.calls import Calls, RequestIdReused, requests_table
+from chassis.calendar import DAY, HOUR
+from chassis.calls import PRUNED, Calls, Pruning, RequestIdReused, requests_table
 from chassis.database import Database, Text, Tx, metadata
 from chassis.errors import Aborted, Unavailable
 from chassis.ids import NewId
@@ -163,3 +164,30 @@ def test_natural_keys_need_no_memory(calls: Calls, database: Database, clock: Cl
     """Work that is safe to repeat by itself is run in a transaction with time and ids, and nothing is kept."""
     assert calls.transact(work).name == f"id-1 at {clock.now}"
     assert (done(database), kept(database)) == (1, 0)
+
+
+def test_answers_are_dropped_when_their_days_are_over(calls: Calls, database: Database, clock: Clock) -> None:
+    """An answer is kept for its days, to the microsecond, and whoever asks after that is a new caller."""
+    pruning = Pruning(database, REQUESTS, clock, days=2)
+    first = calls.once(call_of("a"), asking(), Policy, work)
+    clock.now += 2 * DAY
+    calls.once(call_of("a"), asking("r2"), Policy, work)
+    assert (pruning.step(), kept(database)) == (0, 2)
+    clock.now += HOUR
+    assert (pruning.step(), kept(database)) == (1, 1)
+    assert calls.once(call_of("a"), asking(), Policy, work) != first
+
+
+def test_old_answers_are_dropped_batch_by_batch(database: Database, clock: Clock) -> None:
+    """However many there are, no transaction drops more than a batch, and what there is none of is not looked for."""
+    old = {"caller": "a", "method": "m", "request_hash": b"", "response": b"", "create_time": 0}
+    with database.write() as tx:
+        tx.execute(sa.insert(REQUESTS), [{**old, "request_id": str(number)} for number in range(PRUNED + 5)])
+    pruning = Pruning(database, REQUESTS, clock, days=1)
+    assert [pruning.step() for _ in range(3)] == [PRUNED, 5, 0]
+    with database.write() as tx:
+        tx.execute(sa.insert(REQUESTS).values(**old, request_id="late"))
+    clock.now += HOUR - 1
+    assert pruning.step() == 0
+    clock.now += 1
+    assert pruning.step() == 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from chassis.calendar import SECOND
+from chassis.calendar import DAY
 from chassis.call import Call
 from chassis.clock import Clock
 from chassis.principals import ALL_STORES, Principal
@@ -18,7 +18,7 @@ from gateway.upstream import refusal_in
 from shuke.gateway.v1 import customers_pb2 as pb
 from shuke.gateway.v1.customers_pb2 import CustomerView
 
-YEAR = 365 * 86_400 * SECOND
+YEAR = 365 * DAY
 
 if TYPE_CHECKING:
     # A part of the view, what takes it in, and the answer that comes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from chassis.calendar import SECOND
-from chassis.calls import Calls
+from chassis.calls import Calls, Pruning
 from chassis.clock import Clock
 from chassis.consumer import Consumer
 from chassis.documents.rpc import PolicyService
@@ -128,7 +128,8 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
         leases.listener("notify events", lambda: messages.poll(notify)),
     )
     rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
-    return Service(base, (leases, sequencer, *listeners, rewrapping), consumers=(classes, messages))
+    pruning = leases.worker("old answers", Pruning(database, REQUESTS, clock, config.request_days).step)
+    return Service(base, (leases, sequencer, *listeners, rewrapping, pruning), consumers=(classes, messages))
 
 
 PROGRAM = Program(API, CustomerSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

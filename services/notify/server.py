@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from chassis.calendar import SECOND, day_of
-from chassis.calls import Calls
+from chassis.calls import Calls, Pruning
 from chassis.clock import Clock
 from chassis.consumer import Consumer
 from chassis.documents.rpc import PolicyService
@@ -101,7 +101,8 @@ def build(config: NotifySettings, suite: Suite, chain: Chain, clock: Clock) -> S
     )
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
     rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
-    return Service(base, (leases, sequencer, *listeners, rewrapping, delivery), consumers=tuple(consumers))
+    pruning = leases.worker("old answers", Pruning(database, REQUESTS, clock, config.request_days).step)
+    return Service(base, (leases, sequencer, *listeners, rewrapping, pruning, delivery), consumers=tuple(consumers))
 
 
 def channels(config: NotifySettings, chain: Chain) -> dict[str, Channel]:

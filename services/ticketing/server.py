@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chassis.calls import Calls
+from chassis.calls import Calls, Pruning
 from chassis.clock import Clock
 from chassis.consumer import Consumer
 from chassis.documents.rpc import PolicyService
@@ -85,7 +85,8 @@ def build(config: TicketingSettings, suite: Suite, chain: Chain, clock: Clock) -
     base.metrics.watch(
         database, Reading("shuke_clocks_due", "Clocks with an alert to be fired", lambda tx: count_due(tx, clock()))
     )
-    workers = (leases, sequencer, *listeners, sweeper, falling_due, rewrapping)
+    pruning = leases.worker("old answers", Pruning(database, REQUESTS, clock, config.request_days).step)
+    workers = (leases, sequencer, *listeners, sweeper, falling_due, rewrapping, pruning)
     return Service(base, workers, consumers=(directory, classes))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from google.longrunning import operations_pb2
 
-from chassis.calls import Calls
+from chassis.calls import Calls, Pruning
 from chassis.clock import Clock
 from chassis.consumer import Consumer, Feed
 from chassis.documents.rpc import PolicyService
@@ -78,7 +78,9 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
     base.server.add(operations_pb2.DESCRIPTOR.services_by_name["Operations"], operations)
     base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
     listener = leases.listener("customer events", lambda: consumer.poll(feed))
-    return Service(base, (leases, sequencer, listener, Worker("operations", runner.step)), consumers=(consumer,))
+    pruning = leases.worker("old answers", Pruning(database, REQUESTS, clock, config.request_days).step)
+    workers = (leases, sequencer, listener, Worker("operations", runner.step), pruning)
+    return Service(base, workers, consumers=(consumer,))
 
 
 PROGRAM = Program(API, TieringSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

@@ -39,6 +39,7 @@ KNOWN = sa.select(RECEIPTS).where(
     ),
 )
 BY_ID = sa.select(ENTRIES).where(ENTRIES.c.id.in_(IDS), ENTRIES.c.record == RECORD)
+NEW_RECEIPT, NEW_ENTRY = sa.insert(RECEIPTS), sa.insert(ENTRIES)
 REWRITE = sa.update(ENTRIES).where(
     ENTRIES.c.id == sa.bindparam("entry_id"), ENTRIES.c.record == sa.bindparam("entry_record")
 )
@@ -141,8 +142,8 @@ def add(tx: Tx, entries: Sequence[Entry]) -> None:
     """Write entries with their keys; `spend.repository.add` adds them to their customers' sums."""
     if not entries:
         return
-    tx.execute(sa.insert(RECEIPTS), [{"record": entry.record, **_key_row(entry)} for entry in entries])
-    tx.execute(sa.insert(ENTRIES), [_row(entry) for entry in entries])
+    tx.execute(NEW_RECEIPT, [{"record": entry.record, **_key_row(entry)} for entry in entries])
+    tx.execute(NEW_ENTRY, [_row(entry) for entry in entries])
 
 
 def rewrite(tx: Tx, entries: Sequence[Entry]) -> None:

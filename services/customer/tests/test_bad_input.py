@@ -135,8 +135,9 @@ BAD = {
         lambda shop, **caller: shop.refund(refund("F9", line(1, 10_01), original_receipt=receipt("R1")), **caller),
         "FAILED_PRECONDITION",
         "OVER_REFUND",
-        "refund.total is more than is left to refund of the original sale (GBP 10.00 left).",
-        "refund.total 超过原销售的可退余额（剩余 GBP 10.00）。",
+        "refund.total is more than is left to refund of the original sale (GBP 10.00 left). Refund less, or see by "
+        "LookupPurchase what was refunded already.",
+        "refund.total 超过原销售的可退余额（剩余 GBP 10.00）。请减少退款，或用 LookupPurchase 查询已退的内容。",
     ),
     "a sale at a future time": Bad(
         lambda shop, **caller: shop.record(sale("R9", business_time=at("2026-03-02 05:00")), **caller),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chassis.calendar import SECOND
+from chassis.calendar import DAY
 from chassis.errors import FailedPrecondition, Problems, wrong
 from services.ticketing.cases.domain import Actor, Case, Offer, Product, Promise, Ticket, Told
 from services.ticketing.clocks import domain as clocks
@@ -19,7 +19,6 @@ from services.ticketing.sla.domain import SlaPolicy, rule_for
 from services.ticketing.states.domain import COMPLAINTS, ON_THE_SPOT, State, Verb
 from services.ticketing.steps.domain import answered, counted, drop, entered, meet, promised, signalled, step
 
-DAY = 86_400 * SECOND
 # What came by letter, or was noted while the line was down, is registered later; older than this is a slip.
 OLDEST_DAYS = 30
 
