@@ -77,6 +77,7 @@ class Suite:
     shop: Shop
     tiering: Tiering
     shell: Shell
+    clock: Clock
 
     def key(self, staff: str, role: str) -> str:
         """Make a key for a member of staff."""
@@ -112,4 +113,4 @@ def opened_suite(lender: Lender, folder: Path, tiering_program: Program = TIERIN
             door.store("LEEDS")
             door.member(ALICE, roles=["specialist"], chainWide=True)
             shell = Shell(str(door.http.base_url), folder)
-            yield Suite(door, Shop(customer), Tiering(tiering, Owner()), shell)
+            yield Suite(door, Shop(customer), Tiering(tiering, Owner()), shell, clock)

@@ -16,6 +16,9 @@ from cli.demo_people import ContactKind
 from cli.online_retail import ANONYMOUS, IMPORTED, Enrolment, Plan, Receipt, Refund, Sale, StoreDay, Totals, plan
 from cli.online_retail_file import FILE, HIGHEST_MARGIN, LOWEST_MARGIN, SEED, Line, margin_percent, profit_pence
 
+# The whole file is planned.
+pytestmark = pytest.mark.whole
+
 EXPECTED_FILE = FILE.with_name("expected_customers_2011-12-09.csv")
 LAST_DAY = dt.date(2011, 12, 9)
 NET_COLUMNS = {

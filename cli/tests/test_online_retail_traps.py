@@ -22,6 +22,10 @@ MakePlan = Callable[..., Plan]
 UK = "United Kingdom"
 
 
+# The whole file is planned.
+pytestmark = pytest.mark.whole
+
+
 def row(
     number: str, sku: str, quantity: int, time: str, price: str = "1.5", customer: str = "17850", country: str = UK
 ) -> Row:

@@ -263,19 +263,24 @@ def test_what_is_not_the_import_that_stopped_does_not_go_on(door: Door, tmp_path
     assert [each.exit_code for each in (fresh, by_another, elsewhere, other, damaged)] == [2] * 5
 
 
-def test_wrong_usage_and_a_suite_that_is_away_have_exit_codes_of_their_own(
-    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_suite_that_is_away_has_an_exit_code_of_its_own(tmp_path: Path) -> None:
+    """An import that finds nobody after all its tries ends with 3, and leaves nothing to go on with."""
+    file = write_slips(tmp_path / "sales.csv", [Slip("1")])
+    words = ["import", "purchases", str(file), "--mapping", str(LINES_MAPPING), "--token", ADMIN]
+    assert invoke([*words, "--url", f"http://127.0.0.1:{free_port()}"]).exit_code == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["sales.csv"]
+
+
+def test_wrong_usage_has_exit_codes_of_its_own(door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A script can tell what to do next."""
-    monkeypatch.setattr("cli.api.TRIES", 1)
+    monkeypatch.setenv("SHUKE_HOME", str(tmp_path))
     one = old(door, tmp_path, [Slip("1")])
     mapping = tmp_path / "mapping.toml"
     mapping.write_text(LINES_MAPPING.read_text().replace("[line]", '[line]\ncolour = "Colour"'))
     wrong = invoke(["import", "purchases", str(one.given.file), "--mapping", str(mapping), "--dry-run"])
     assert "line.colour: unknown key; known are line_no, sku" in wrong.stderr
-    away = invoke(one.command(url=f"http://127.0.0.1:{free_port()}"))
     keyless = invoke([*one.command()[:-1], "shk_nobody"])
     assert "TOKEN_INVALID" in keyless.stderr
     tokenless = invoke(one.command()[:-2])
-    assert [each.exit_code for each in (wrong, away, keyless, tokenless)] == [2, 3, 1, 2]
+    assert [each.exit_code for each in (wrong, keyless, tokenless)] == [2, 1, 2]
     assert held(door) == (0, "0.00", 0, "0.00")

@@ -64,6 +64,7 @@ def contacts(demo: Demo, token: str, customers: Iterable[str]) -> Counter[str]:
 
 
 @pytest.mark.requirement("C-15", "C-23", "T-14", "N-07", "N-08", "N-09")
+@pytest.mark.whole
 @pytest.mark.timeout(400)
 def test_processes_that_are_killed_lose_nothing_and_double_nothing(tmp_path: Path, retail: Plan) -> None:
     """Every sum and class is exact; each notice arrives and is logged once, or is marked as of unknown acceptance."""

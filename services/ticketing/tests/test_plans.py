@@ -177,7 +177,7 @@ QUERIES: tuple[tuple[Callable[..., object], Callable[[Tx], object]], ...] = (
     (clocks.history, lambda tx: clocks.history(tx, ONE)),
     (clocks.save, lambda tx: clocks.save(tx, ONE, [EVENT], drawn(tx)[0].clocks)),
     (clocks.due, lambda tx: clocks.due(tx, MANY, 3)),
-    (clocks.count_due, lambda tx: clocks.count_due(tx, 60)),
+    (clocks.count_due, lambda tx: clocks.count_due(tx, 0)),
     (followups.get, lambda tx: followups.get(tx, ONE, lock=True)),
     (followups.save, lambda tx: followups.save(tx, drawn(tx)[1])),
     (followups.drop_open, lambda tx: followups.drop_open(tx, ONE, 1)),

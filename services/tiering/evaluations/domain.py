@@ -110,6 +110,10 @@ class Evaluation:
         """Answer the resource name."""
         return names.name("evaluations", self.run.id)
 
+    def behind(self, now: int) -> int:
+        """Answer the time at which it is taken back: after it took effect, whatever this process's clock says."""
+        return max(now, (self.apply_time or 0) + 1)
+
 
 def check_appliable(evaluation: Evaluation, newest: Evaluation | None) -> None:
     """Refuse to apply a run that was applied, or that another one has overtaken.

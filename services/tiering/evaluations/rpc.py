@@ -279,7 +279,7 @@ class EvaluationJob:
         report = reporter(running, found.run.scheme, found.run.as_of)
 
         def work(tx: Tx, now: int, new_id: NewId) -> Evaluation:
-            run = found.run
+            run, now = found.run, found.behind(now)
             repository.hold_cursors(tx, self.consumer.source)
             check_revertible(existing(tx, request.name), repository.newest(tx, run.scheme))
             memberships.revert(tx, run.scheme, run.id, run.effective_time, now)

@@ -136,7 +136,7 @@ def play(world: World, story: Story) -> tuple[Till, Ledger]:
 @pytest.mark.requirement("C-21", "C-22", "C-23", "C-24", "C-25", "T-01", "X-08", "X-29")
 @pytest.mark.timeout(300)
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(story=stories())
 def test_every_order_leaves_what_the_final_ledger_says(world: World, story: Story) -> None:

@@ -157,6 +157,20 @@ def test_the_last_run_is_taken_back_by_movements(tiering: Tiering) -> None:
     assert counts(tiering.evaluate(Q2).classes) == counts(second.classes)
 
 
+def test_a_run_is_taken_back_after_it_took_effect_whatever_the_clock_says(tiering: Tiering) -> None:
+    """A clock that was set back meanwhile, or that of another process, does not put the cart before the horse."""
+    tiering.activate()
+    tiering.tell(sale(ANNA, JANUARY, 600_00))
+    run = tiering.evaluate(Q1)
+    assert tiering.member(ANNA).effective_class == "REGULAR"
+    for back in (1, 2):
+        tiering.running.clock.now -= back * SECOND
+        reverted = tiering.later("Revert", run.name)
+        assert reverted.revert_time.ToMicroseconds() == reverted.apply_time.ToMicroseconds() + 1
+        assert tiering.member(ANNA).effective_class == "NEW"
+        run = tiering.evaluate(Q1)
+
+
 @pytest.mark.requirement("T-20")
 def test_a_reverted_run_of_the_past_leaves_the_present_alone(tiering: Tiering) -> None:
     """What holds now rests on a later run, so that nobody is told; the days between are as they were before."""

@@ -127,6 +127,7 @@ def quiet() -> Iterator[None]:
 
 @pytest.mark.requirement("T-01", "T-02", "T-03", "T-04", "T-13", "T-22", "T-23", "T-28", "X-04")
 @pytest.mark.usefixtures("quiet")
+@pytest.mark.whole
 @pytest.mark.timeout(300)
 def test_a_year_of_a_real_shop(
     start_service: StartService, year: list[events_pb2.PurchaseRecorded | events_pb2.PurchaseRefunded]
