@@ -35,10 +35,10 @@ def test_a_service_that_stops_leaves_no_lease(start_service: StartService, progr
 def test_a_replica_takes_over_from_one_that_stops(start_service: StartService) -> None:
     """Of two processes on one database the first has the work, and the second has all of it as soon as it may."""
     first = start_service(TIERING)
-    until(lambda: len(leased(first, TIERING)) == 2)
+    until(lambda: len(leased(first, TIERING)) == 3)
     [before] = set(leased(first, TIERING).values())
     second = start_service(TIERING, database_url=text_of(first.database.url))
     first.service.stop()
-    until(lambda: len(leased(second, TIERING)) == 2)
+    until(lambda: len(leased(second, TIERING)) == 3)
     [after] = set(leased(second, TIERING).values())
     assert after != before
