@@ -27,6 +27,7 @@ from chassis.service import Program, Service, prepare
 from chassis.settings import Chain, Suite
 from chassis.tokens import Signer, generate_key
 from chassis.vault import generate_key as generate_vault_key
+from chassis.workers import Worker
 from tests.databases import MakeDatabase, text_of
 
 START = to_micros(datetime(2026, 3, 2, 4, 0, tzinfo=UTC))
@@ -84,6 +85,12 @@ class Running:
     def database(self) -> Database:
         """The service's own database."""
         return self.service.foundation.database
+
+    def wake(self) -> None:
+        """Let whatever works in the background look now, so that a test need not wait for its pauses."""
+        for worker in self.service.workers:
+            if isinstance(worker, Worker):
+                worker.wake()
 
     def call(self, stub: Callable[[grpc.Channel], Any], method: str, request: Message, **caller: Any) -> Any:
         """Call a method as somebody; raise `Refusal` for an error of the contract's form."""

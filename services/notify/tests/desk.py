@@ -162,6 +162,7 @@ class Desk:
 
     def settle(self) -> None:
         """Wait until all events are in, and every message has come as far as it goes for now."""
+        self.running.wake()
         for feed in (self.beside.customer, self.beside.tiering, self.beside.ticketing):
             wait_for(partial(self._read_all, feed))
         wait_for(lambda: not self._waiting())

@@ -108,6 +108,7 @@ class Tiering:
 
     def settle(self) -> None:
         """Wait until all events of the owner are in."""
+        self.running.wake()
         wait_for(lambda: self.positions() == self.owner.heads)
 
     def positions(self) -> dict[int, int]:
@@ -155,6 +156,7 @@ class Tiering:
 
     def finish(self, name: str) -> operations_pb2.Operation:
         """Wait for the end of an operation."""
+        self.running.wake()
         return wait_for(lambda: found if (found := self.operation(name)).done else None)
 
     def evaluate(self, as_of: date, scheme: str = LOYALTY, *, apply: bool | None = None) -> pb.Evaluation:

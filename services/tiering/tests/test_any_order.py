@@ -18,7 +18,6 @@ from hypothesis import HealthCheck, given, settings
 
 from chassis import names, wire
 from chassis.database import Database
-from chassis.workers import Worker
 from services.customer.ledger.domain import CHAIN_SCOPE
 from services.customer.ledger.tables import SPEND
 from services.customer.server import PROGRAM as CUSTOMER
@@ -69,9 +68,7 @@ class World:
         """Let tiering read all that was told, so many events at a time."""
         self.tap.limit = limit
         heads = {head.partition: head.position for head in self.tap.read_events(self.tiering.positions(), 1).heads}
-        for worker in self.tiering.running.service.workers:
-            if isinstance(worker, Worker):
-                worker.wake()
+        self.tiering.running.wake()
         wait_for(lambda: self.tiering.positions() == heads)
         self.tap.limit = 0
 
