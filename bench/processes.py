@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import subprocess
 import sys
@@ -16,9 +15,7 @@ from pathlib import Path
 import grpc
 
 from chassis.client import open_channel
-from chassis.tokens import generate_key
-from chassis.vault import generate_key as generate_vault_key
-from cli.suite import MAY_CLAIM, free_port
+from cli.suite import free_port, prepare
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
@@ -84,30 +81,22 @@ def customer_service(database_url: str, neighbours: str, folder: Path) -> Iterat
 
     `neighbours` is where tiering and notify answer.
     """
-    pairs = {name: generate_key() for name in MAY_CLAIM}
-    trust = folder / "trust.json"
-    trust.write_text(
-        json.dumps(
-            {
-                name: {"public_key": json.loads(public), "may_claim": MAY_CLAIM[name]}
-                for name, (_, public) in pairs.items()
-            }
-        )
-    )
+    prepare(folder, {})
+    keys = folder / "keys"
     port = free_port()
     environ = {
         **CHAIN,
-        "SHUKE_TRUST": str(trust),
+        "SHUKE_TRUST": str(folder / "trust.json"),
         "SHUKE_CUSTOMER_PORT": str(port),
         "SHUKE_CUSTOMER_DATABASE_URL": database_url,
-        "SHUKE_CUSTOMER_SIGNING_KEY": pairs["customer"][0],
-        "SHUKE_CUSTOMER_VAULT_KEY": generate_vault_key(),
-        "SHUKE_CUSTOMER_INDEX_KEY": generate_vault_key(),
+        "SHUKE_CUSTOMER_SIGNING_KEY_FILE": str(keys / "customer.signing"),
+        "SHUKE_CUSTOMER_VAULT_KEY_FILE": str(keys / "customer.vault"),
+        "SHUKE_CUSTOMER_INDEX_KEY_FILE": str(keys / "customer.index"),
         "SHUKE_CUSTOMER_TIERING_ADDRESS": neighbours,
         "SHUKE_CUSTOMER_NOTIFY_ADDRESS": neighbours,
     }
     with serving(["services.customer", "serve", "--migrate"], environ, port, folder / "customer.log") as server:
-        yield server, {name: private for name, (private, _) in pairs.items()}
+        yield server, {path.stem: path.read_text() for path in keys.glob("*.signing")}
 
 
 @contextmanager
