@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Event, Semaphore
 from typing import NoReturn
 
 import grpc
@@ -12,6 +14,20 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 Behaviour = Callable[[bytes, grpc.ServicerContext], bytes]
+
+
+@dataclass
+class Held:
+    """A behaviour that holds every call until the test lets them go."""
+
+    begun: Semaphore = field(default_factory=lambda: Semaphore(0))
+    go: Event = field(default_factory=Event)
+
+    def __call__(self, _request: bytes, _context: grpc.ServicerContext) -> bytes:
+        """Tell that a call has come, and wait."""
+        self.begun.release()
+        assert self.go.wait(20)
+        return b""
 
 
 class Stub(grpc.GenericRpcHandler):

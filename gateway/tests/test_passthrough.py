@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event, Semaphore
 from typing import Any, cast
 
 import grpc
@@ -25,7 +24,7 @@ from grpc_status import rpc_status
 
 from gateway.tests.contracts import services
 from gateway.tests.door import ADMIN, SALE, Door, bearer, opened
-from gateway.tests.stub import serve
+from gateway.tests.stub import Held, serve
 from services.customer.server import PROGRAM as CUSTOMER
 from services.tiering.server import PROGRAM as TIERING
 from shuke.customer.v1 import contacts_pb2, contacts_pb2_grpc, purchases_pb2, purchases_pb2_grpc
@@ -160,34 +159,27 @@ def test_an_operation_goes_to_the_service_that_its_name_tells(start_service: Sta
 
 def test_a_stop_lets_calls_in_flight_finish(start_service: StartService) -> None:
     """Health falls before anything else, and what is under way over gRPC and over HTTP is answered."""
-    begun, go = Semaphore(0), Event()
-
-    def behave(_request: bytes, _context: grpc.ServicerContext) -> bytes:
-        begun.release()
-        assert go.wait(20)
-        return b""
-
-    clock = Clock()
+    held, clock = Held(), Clock()
     customer = start_service(CUSTOMER, clock).address
     with (
         serve() as stub,
         opened(start_service, clock, customer, ticketing_address=stub.address) as door,
         ThreadPoolExecutor() as callers,
     ):
-        stub.behave = behave
+        stub.behave = held
         watch = health(door.gateway.channel).Watch(health_pb2.HealthCheckRequest())
         states = (answer.status for answer in watch)
         assert next(states) == health_pb2.HealthCheckResponse.SERVING
         over_grpc = method(door.gateway.channel, TICKET).future(b"", metadata=headers(ADMIN), timeout=30)
         over_http = callers.submit(door.http.get, "/v1/tickets/t1", headers=bearer(ADMIN))
-        assert begun.acquire(timeout=10)
-        assert begun.acquire(timeout=10)
+        assert held.begun.acquire(timeout=10)
+        assert held.begun.acquire(timeout=10)
         stopping = callers.submit(door.gateway.service.stop)
         assert next(states) == health_pb2.HealthCheckResponse.NOT_SERVING
         watch.cancel()
         assert not stopping.done()
         assert not over_http.done()
-        go.set()
+        held.go.set()
         assert over_grpc.result() == b""
         assert over_http.result().status_code == 200
         stopping.result(20)
