@@ -45,7 +45,7 @@ check: $(READY) ## lint, format, types, contracts, generated code: all that need
 test: $(READY) ## run every test, on a slice of the data where the whole takes minutes
 	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1 -m "not whole"
 
-test-whole: $(READY) ## run the tests on whole data
+test-whole: $(READY) ## run the tests on whole data, and what needs Node
 	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1 -m whole
 
 explore: $(READY) ## look for examples that break a property, other ones each time; what is found becomes a test

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -61,11 +60,8 @@ def printed(*command: str | Path, folder: Path) -> str:
 
 
 @pytest.mark.requirement("G-01")
+@pytest.mark.whole
 @pytest.mark.timeout(300)
-@pytest.mark.skipif(
-    shutil.which("node") is None and "CI" not in os.environ,
-    reason="Node is not installed; its till is tried where it is, and always in CI",
-)
 def test_a_till_in_node_records_a_sale(live_suite: Suite, tmp_path: Path) -> None:
     """Node's common gRPC library records a sale, reads it back, and sees which field of the next is wrong, and why."""
     for name in (".npmrc", "package.json", "package-lock.json", "till.js"):
