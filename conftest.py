@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.databases", "tests.live", "tests.running"]
+pytest_plugins = ["tests.databases", "tests.faults.telling", "tests.live", "tests.running", "tests.streams"]
 
 # Nothing fails on time: a machine that is busy with other things is no fault of the code.
 # The suite tries the same examples each time, so that a change is what turns it red; `make explore` looks for new ones.

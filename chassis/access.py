@@ -1,13 +1,10 @@
 """Who read whose personal data, by which method, why and when: written down before the answer leaves.
 
-Calls that end at about the same time share one transaction: the first of them waits a moment for others and writes for
-all that came, and the others wait for that. When it cannot be written, none of them answers.
+Calls that end at about the same time share one transaction. When it cannot be written, none of them answers.
 """
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 
@@ -18,12 +15,12 @@ from chassis.call import Call
 from chassis.clock import Clock
 from chassis.database import Database, Text, Tx
 from chassis.errors import Unavailable
+from chassis.gathering import Gathering
 from chassis.ids import NewId
+from chassis.rows import insert_rows
 
 log = structlog.get_logger("access")
 
-# How long a call that writes waits for others to write with.
-GATHER_SECONDS = 0.002
 UNSTATED = "UNSTATED"
 
 
@@ -38,6 +35,10 @@ class Access:
     method: str
     purpose: str
     request_id: str
+
+
+# An access, and the names of those whose data were read.
+Read = tuple[Access, Collection[str]]
 
 
 class AccessLog:
@@ -62,14 +63,11 @@ class AccessLog:
             sa.Column("access_id", Text, primary_key=True),
         )
 
-        # Written down once: every read of personal data runs them.
-        self._write_accesses, self._write_subjects = sa.insert(self.accesses), sa.insert(self.subjects)
-
-    def add(self, tx: Tx, reads: Sequence[tuple[Access, Collection[str]]]) -> None:
+    def add(self, tx: Tx, reads: Sequence[Read]) -> None:
         """Write accesses, each with the names of its subjects."""
-        tx.execute(self._write_accesses, [asdict(access) for access, _ in reads])
+        insert_rows(tx, self.accesses, [asdict(access) for access, _ in reads])
         pairs = [{"subject": subject, "access_id": access.id} for access, subjects in reads for subject in subjects]
-        tx.execute(self._write_subjects, pairs)
+        insert_rows(tx, self.subjects, pairs)
 
     def of(self, tx: Tx, subject: str, *, limit: int, before: str | None = None) -> list[Access]:
         """List the accesses to a subject, the newest first, from below an id on. By the primary keys of both tables."""
@@ -81,16 +79,6 @@ class AccessLog:
         return [Access(**row) for row in tx.execute(query.order_by(mine.access_id.desc()).limit(limit)).mappings()]
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """An access that is to be written, and what became of that."""
-
-    access: Access
-    subjects: Collection[str]
-    done: bool = False
-    failure: Exception | None = None
-
-
 class Recorder:
     """Writes the accesses of calls down, together where they come together."""
 
@@ -99,23 +87,33 @@ class Recorder:
         self.database = database
         self.clock = clock
         self.new_id = new_id
-        self._waiting: list[_Waiting] = []
-        self._adding = threading.Lock()
-        self._writing = threading.Lock()
+        self._gathering = Gathering(self._write)
 
     def record(self, call: Call) -> None:
-        """Write down what a call read; return once it is committed, raise `Unavailable` when it cannot be."""
-        if not call.subjects:
+        """Write down what a call read, unless that is done; return once it is committed.
+
+        Raises `Unavailable` when it cannot be.
+        """
+        if call.unrecorded:
+            self._gathering.run(call, call)
+
+    def record_all(self, calls: Sequence[Call]) -> None:
+        """Write down what calls read whose work is shared, so that none of them waits once more; as `record` does."""
+        reads = [(self._access(call), names) for call in calls if (names := call.unrecorded)]
+        if not reads:
             return
-        mine = _Waiting(self._access(call), call.subjects)
-        with self._adding:
-            self._waiting.append(mine)
-        with self._writing:
-            # Whoever held the lock before may have written for this call too.
-            if not mine.done:
-                self._write()
-        if mine.failure is not None:
-            raise Unavailable from mine.failure
+        try:
+            self.database.transact(lambda tx: self.log.add(tx, reads))
+        except Exception as error:
+            # Whatever it was, nobody may read without a record.
+            log.warning("accesses are not written", count=len(reads), problem=type(error).__name__)
+            raise Unavailable from error
+        for call in calls:
+            call.recorded = call.recorded | call.unrecorded
+
+    def _write(self, calls: Sequence[Call]) -> Sequence[None]:
+        self.record_all(calls)
+        return [None] * len(calls)
 
     def _access(self, call: Call) -> Access:
         principal = call.principal
@@ -128,17 +126,3 @@ class Recorder:
             purpose=call.purpose or UNSTATED,
             request_id=call.request_id,
         )
-
-    def _write(self) -> None:
-        time.sleep(GATHER_SECONDS)
-        with self._adding:
-            batch, self._waiting = self._waiting, []
-        reads = [(waiting.access, waiting.subjects) for waiting in batch]
-        failure = None
-        try:
-            self.database.transact(lambda tx: self.log.add(tx, reads))
-        except Exception as error:  # noqa: BLE001  (whatever it was, nobody may read without a record)
-            log.warning("accesses are not written", count=len(batch), problem=type(error).__name__)
-            failure = error
-        for waiting in batch:
-            waiting.done, waiting.failure = True, failure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +80,8 @@ class Call:
     principal: Principal = NOBODY
     # Whose personal data the answer holds; None until the handler has told.
     subjects: set[str] | None = None
+    # Of whom that stands in the record of accesses already.
+    recorded: AbstractSet[str] = frozenset()
     code: str = "OK"
     reason: str = ""
     headers: tuple[tuple[str, str], ...] = ()
@@ -94,6 +97,11 @@ class Call:
         """
         self.subjects = (self.subjects or set()).union(names)
         self.purpose = self.purpose or purpose
+
+    @property
+    def unrecorded(self) -> AbstractSet[str]:
+        """Whose data were read without a record so far."""
+        return (self.subjects or set()) - self.recorded
 
     def status(self, refused: Refused) -> Status:
         """Put a refusal into the contract's form, in the caller's language."""

@@ -33,6 +33,8 @@ RETRY_POLICY = {
 SERVICE_CONFIG = json.dumps(
     {"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": [{"name": [{}], "retryPolicy": RETRY_POLICY}]}
 )
+# The library cancels calls that reach a server in the very moment in which it ceases to take any.
+UNANSWERED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 CONNECTING = (
     # A service that comes back is found soon; the library would wait up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -49,9 +51,14 @@ CHANNEL_OPTIONS = (
 )
 
 
+def target(address: str) -> str:
+    """Write the address of a service's replicas, as settings give it, in the way of the library."""
+    return f"ipv4:{address}" if "," in address else address
+
+
 def open_channel(address: str) -> grpc.Channel:
-    """Open a channel to a service; it connects when it is first used and reconnects by itself."""
-    return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+    """Open a channel to a service's replicas; it connects when it is first used and reconnects by itself."""
+    return grpc.insecure_channel(target(address), options=CHANNEL_OPTIONS)
 
 
 def ask(method: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, headers: Headers) -> A:
@@ -59,7 +66,7 @@ def ask(method: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, headers: Headers
     try:
         return method(request, timeout=DEADLINE_SECONDS, metadata=headers)
     except grpc.RpcError as error:
-        if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        if error.code() in UNANSWERED:
             raise Unavailable from error
         raise
 
@@ -91,7 +98,8 @@ class Credentials:
         now = self.signer.clock()
         with self._lock:
             made, token = self._tokens.get(audience, (0, ""))
-            if now - made > REUSE_SECONDS * SECOND:
+            # A clock that was set back makes it one of the future, which others refuse.
+            if not 0 <= now - made <= REUSE_SECONDS * SECOND:
                 token = self.signer.sign(self.principal, audience)
                 self._tokens[audience] = (now, token)
         return (("authorization", f"Bearer {token}"),)

@@ -43,7 +43,11 @@ class AnotherConsumer(Exception):
 
 
 class EpochChanged(Exception):
-    """The owner's log is not the one that was read so far; the projection must be rebuilt."""
+    """The owner's log is not the one that was read so far; see `chassis.rebuild`."""
+
+
+class LogCut(Exception):
+    """The owner's log ends before what was read of it, in the same epoch: it was restored and nobody told it so."""
 
 
 # What passes, or concerns the whole log: never the fault of one event.
@@ -51,8 +55,19 @@ NO_FAULT = (Unavailable, DeadlinePassed, Overloaded, TimeoutError, EpochChanged)
 
 
 def cursors_table(metadata: sa.MetaData) -> sa.Table:
-    """Declare the cursors: per source and partition the last position that was dealt with; and the parked events."""
+    """Declare the cursors: per source and partition the last position that was dealt with.
+
+    Beside them the parked events, and the rebuilds that are asked for or under way: of which source, in which epoch
+    (empty before it begins), and how many events it is to read.
+    """
     parked_table(metadata)
+    sa.Table(
+        "rebuilds",
+        metadata,
+        sa.Column("source", Text, primary_key=True),
+        sa.Column("epoch", Text, nullable=False),
+        sa.Column("events", sa.BigInteger, nullable=False),
+    )
     return sa.Table(
         "cursors",
         metadata,
@@ -89,15 +104,31 @@ class Consumer:
         # When events were last fetched, and where the source's log ended then: for whoever asks how far behind this is.
         self.fetched = 0
         self.heads: dict[int, int] = {}
+        # Written down once: building an expression takes longer than running it.
+        mine = cursors.c.source == source
+        self._mine = sa.select(cursors).where(mine)
+        self._lock = self._mine.order_by(cursors.c.partition).with_for_update()
+        self._move = (
+            sa.update(cursors)
+            .where(
+                mine,
+                cursors.c.partition == sa.bindparam("of"),
+                cursors.c.epoch == sa.bindparam("in_epoch"),
+                cursors.c.position == sa.bindparam("old"),
+            )
+            .values(position=sa.bindparam("new"))
+        )
 
     def poll(self, feed: Feed, limit: int = LIMIT) -> int:
         """Fetch what comes next and apply it; answer how many events were dealt with."""
         with self.database.read() as tx:
-            positions, epochs = self._held(tx)
+            positions, epoch = self.held(tx)
         answer = feed.read_events(positions, limit)
         # An owner that was restored has another epoch to tell long before it has further events.
-        self._same(epochs, answer.epoch)
+        self._same(epoch, answer.epoch)
         self.heads = {head.partition: head.position for head in answer.heads}
+        if any(position < positions[partition] for partition, position in self.heads.items()):
+            raise LogCut(f"{self.source} was restored: run `restored` there, and start it again")
         self.fetched = self.clock()
         return self.deliver(answer.events, answer.epoch)
 
@@ -217,33 +248,55 @@ class Consumer:
 
     def lag(self, tx: Tx) -> int:
         """Count the events between the cursors and the heads of the last fetch, which others may have passed since."""
-        positions, _ = self._held(tx)
+        positions, _ = self.held(tx)
         return sum(max(0, head - positions[partition]) for partition, head in self.heads.items())
 
     def positions(self, tx: Tx, epoch: str | None = None) -> dict[int, int]:
         """Answer the cursor of every partition; refuse another epoch than the one read so far."""
-        positions, epochs = self._held(tx)
+        positions, held = self.held(tx)
         if epoch is not None:
-            self._same(epochs, epoch)
+            self._same(held, epoch)
         return positions
 
-    def _held(self, tx: Tx) -> tuple[dict[int, int], set[str]]:
-        rows = tx.execute(sa.select(self.cursors).where(self.cursors.c.source == self.source)).all()
-        found = dict.fromkeys(range(PARTITIONS), 0) | {row.partition: row.position for row in rows}
-        return found, {row.epoch for row in rows}
+    def held(self, tx: Tx, *, lock: bool = False) -> tuple[dict[int, int], str]:
+        """Answer the cursor of every partition, and the epoch of the log that was read; empty before the first event.
 
-    def _same(self, epochs: set[str], epoch: str) -> None:
-        if epochs - {epoch}:
-            raise EpochChanged(f"{self.source}: {', '.join(epochs)} became {epoch}")
+        Locked, they stay where they are until the transaction ends.
+        """
+        rows = tx.execute(self._lock if lock else self._mine).all()
+        found = dict.fromkeys(range(PARTITIONS), 0) | {row.partition: row.position for row in rows}
+        return found, rows[0].epoch if rows else ""
+
+    def hold(self, tx: Tx) -> tuple[dict[int, int], str]:
+        """Answer the same, and let nobody begin a partition either until the transaction ends."""
+        _, epoch = self.held(tx)
+        if epoch:
+            # One that another consumer is just beginning makes this wait, and is seen by the next statement.
+            tx.execute(upsert(tx, self.cursors).on_conflict_do_nothing(), self._rows({}, epoch))
+        return self.held(tx, lock=True)
+
+    def stand(self, tx: Tx, positions: Mapping[int, int], epoch: str) -> None:
+        """Put the cursors where the log of an epoch is to be read on from; who moves them in another epoch fails."""
+        statement = upsert(tx, self.cursors)
+        new = {"epoch": statement.excluded.epoch, "position": statement.excluded.position}
+        rows = self._rows(positions, epoch)
+        tx.execute(statement.on_conflict_do_update(index_elements=["source", "partition"], set_=new), rows)
+
+    def _rows(self, positions: Mapping[int, int], epoch: str) -> list[dict[str, object]]:
+        return [
+            {"source": self.source, "partition": part, "epoch": epoch, "position": positions.get(part, 0)}
+            for part in range(PARTITIONS)
+        ]
+
+    def _same(self, held: str, epoch: str) -> None:
+        if held not in ("", epoch):
+            raise EpochChanged(f"{self.source}: {held} became {epoch}")
 
     def _advance(self, tx: Tx, partition: int, old: int, new: int, epoch: str) -> None:
-        table = self.cursors
-        key = {"source": self.source, "partition": partition}
         if old == 0:
-            first = upsert(tx, table).values(**key, epoch=epoch, position=0).on_conflict_do_nothing()
-            tx.execute(first)
-        mine = sa.and_(table.c.source == self.source, table.c.partition == partition, table.c.position == old)
-        if tx.execute(sa.update(table).where(mine).values(position=new)).rowcount != 1:
+            first = {"source": self.source, "partition": partition, "epoch": epoch, "position": 0}
+            tx.execute(upsert(tx, self.cursors).on_conflict_do_nothing(), [first])
+        if tx.execute(self._move, {"of": partition, "in_epoch": epoch, "old": old, "new": new}).rowcount != 1:
             raise AnotherConsumer
 
 

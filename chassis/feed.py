@@ -34,6 +34,8 @@ class EventFeed:
         self.database = database
         self.log = log
         self.wake = wake
+        # Both change only while the service does not run.
+        self._past: dict[str, list[event_pb2.PastEpoch]] = {}
 
     def ReadEvents(self, request: event_pb2.ReadEventsRequest, call: Call) -> event_pb2.ReadEventsResponse:
         """Answer events behind the cursors, and heads that cover all that had committed when the call began."""
@@ -43,11 +45,14 @@ class EventFeed:
             # The heads come first: an event behind them is welcome, one that they promise must be there.
             heads = self.log.positions(tx, list(cursors))
             found = self.log.read(tx, cursors, heads, request.limit or DEFAULT_LIMIT)
-            epoch = self.log.epoch(tx)
+            epoch = found[0].epoch if found else self.log.epoch(tx)
+            if epoch not in self._past:
+                self._past = {epoch: self.log.past(tx)}
         return event_pb2.ReadEventsResponse(
             events=found,
             heads=[event_pb2.Cursor(partition=partition, position=position) for partition, position in heads.items()],
             epoch=epoch,
+            past=self._past[epoch],
         )
 
     def _settle(self, remaining: float) -> None:

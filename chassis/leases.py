@@ -2,6 +2,9 @@
 
 They only spread the work. What it does is right without them: cursors and heads move by compare-and-set, and an
 operation's runner learns at its next report that it was overtaken.
+
+No process's clock decides. PostgreSQL's own clock, which all replicas share, tells when a lease ends; what a process
+believes to hold meanwhile goes by the time that has passed in it. On SQLite one process serves, and that time suffices.
 """
 
 from __future__ import annotations
@@ -13,14 +16,16 @@ import sqlalchemy as sa
 
 from chassis.calendar import SECOND
 from chassis.clock import Clock
-from chassis.consumer import LIMIT, REST
 from chassis.database import Database, Text, Tx, upsert
 from chassis.errors import Unavailable
-from chassis.workers import LEAST_PAUSE, Worker
+from chassis.workers import LEAST_PAUSE, MOST_PAUSE, Worker
 
-# How long the work of a process that was killed lies idle, at most. Replicas whose clocks lie further apart than this
-# take each other's leases; issue 6 asks PostgreSQL for the time instead.
+# How long the work of a process that was killed lies idle, at most.
 LENGTH = 5 * SECOND
+
+
+# PostgreSQL's own clock, in microseconds.
+DATABASE_TIME = sa.cast(sa.extract("epoch", sa.func.clock_timestamp()) * SECOND, sa.BigInteger)
 
 
 class LeaseLost(Exception):
@@ -28,7 +33,10 @@ class LeaseLost(Exception):
 
 
 def leases_table(metadata: sa.MetaData) -> sa.Table:
-    """Declare the leases: what is leased, to whom, and the instant at which others may take it."""
+    """Declare the leases: what is leased, to whom, and the instant in microseconds at which others may take it.
+
+    The instant is one of PostgreSQL's clock; on SQLite one of the time that passes in the process.
+    """
     return sa.Table(
         "leases",
         metadata,
@@ -41,16 +49,17 @@ def leases_table(metadata: sa.MetaData) -> sa.Table:
 class Leases:
     """The leases of one process, renewed in the background until it stops; `holder` is an id that no other process has.
 
-    Goes first among a service's workers, so that it is the last one to stop.
+    `elapsed` tells the microseconds since some instant, whatever the machine's clock is set to. Goes first among a
+    service's workers, so that it is the last one to stop.
     """
 
-    def __init__(self, database: Database, table: sa.Table, clock: Clock, holder: str) -> None:
+    def __init__(self, database: Database, table: sa.Table, elapsed: Clock, holder: str) -> None:
         self.database = database
         self.table = table
-        self.clock = clock
+        self.elapsed = elapsed
         self.holder = holder
-        # What this process believes to hold, and until when. Threads replace entries without a lock: one that gets
-        # lost costs a statement, and one too many is found out where it counts.
+        # What this process believes to hold, and until when by the time that passes in it. Threads replace entries
+        # without a lock: one that gets lost costs a statement, and one too many is found out where it counts.
         self._held: dict[str, int] = {}
         self._renew_at = 0
         self._renewal = Worker("leases", self.renew)
@@ -68,51 +77,53 @@ class Leases:
         with suppress(Unavailable):
             self.database.transact(lambda tx: tx.execute(sa.delete(self.table).where(self._mine())))
 
-    def worker(self, name: str, step: Callable[[], int], batch: int = 1, rest: float = LEAST_PAUSE) -> Worker:
+    def worker(
+        self,
+        name: str,
+        step: Callable[[], int],
+        batch: int = 1,
+        rest: float = LEAST_PAUSE,
+        most: float = MOST_PAUSE,
+    ) -> Worker:
         """Make a worker that steps only while this process holds the lease of its name."""
-        return Worker(name, lambda: step() if self.hold(name) else 0, batch, rest)
-
-    def listener(self, name: str, poll: Callable[[], int]) -> Worker:
-        """Make a worker that polls another service's feed, which costs both the same for one event as for many."""
-        return self.worker(name, poll, LIMIT, REST)
+        return Worker(name, lambda: step() if self.hold(name) else 0, batch, rest, most)
 
     def hold(self, name: str) -> bool:
         """Tell whether this process holds a lease, after taking one that is free or has run out."""
-        now = self.clock()
-        if self._held.get(name, 0) > now:
+        # Taken before the database is asked, so that the belief ends no later than the lease.
+        began = self.elapsed()
+        if self._held.get(name, began) > began:
             return True
-        free = sa.or_(self.table.c.until <= now, self._mine())
+        free = sa.or_(self.table.c.until <= self._now(), self._mine())
         # Most that ask do not get it, and asking must not cost them a write.
         taken = sa.select(self.table.c.name).where(self.table.c.name == name, sa.not_(free))
         with self.database.read() as tx:
             if tx.scalar(taken):
                 return False
-        until = now + LENGTH
         with self.database.write() as tx:
-            row = {"name": name, "holder": self.holder, "until": until}
+            row = {"name": name, "holder": self.holder, "until": self._now() + LENGTH}
             insert = upsert(tx, self.table).values(row)
             taking = insert.on_conflict_do_update(index_elements=["name"], set_=row, where=free)
             if tx.execute(taking).rowcount != 1:
                 return False
-        self._held[name] = until
+        self._held[name] = began + LENGTH
         return True
 
     def renew(self) -> int:
         """Renew what is held when a third of the time is over; find out what was lost."""
-        now = self.clock()
-        if now < self._renew_at:
+        began = self.elapsed()
+        if began < self._renew_at:
             return 0
-        until = now + LENGTH
         with self.database.write() as tx:
-            tx.execute(sa.update(self.table).where(self._mine()).values(until=until))
+            tx.execute(sa.update(self.table).where(self._mine()).values(until=self._now() + LENGTH))
             names = tx.scalars(sa.select(self.table.c.name).where(self._mine())).all()
-        self._held = dict.fromkeys(names, until)
-        self._renew_at = now + LENGTH // 3
+        self._held = dict.fromkeys(names, began + LENGTH)
+        self._renew_at = began + LENGTH // 3
         return 0
 
     def keep(self, tx: Tx, name: str) -> None:
         """Renew a lease in a transaction that is to stand only while it is held. Raises `LeaseLost`."""
-        renewal = sa.update(self.table).where(self._mine(name)).values(until=self.clock() + LENGTH)
+        renewal = sa.update(self.table).where(self._mine(name)).values(until=self._now() + LENGTH)
         if tx.execute(renewal).rowcount != 1:
             raise LeaseLost(name)
 
@@ -121,6 +132,9 @@ class Leases:
         self._held.pop(name, None)
         if tx.execute(sa.delete(self.table).where(self._mine(name))).rowcount != 1:
             raise LeaseLost(name)
+
+    def _now(self) -> sa.ColumnElement[int]:
+        return sa.literal(self.elapsed(), sa.BigInteger) if self.database.sqlite else DATABASE_TIME
 
     def _mine(self, name: str | None = None) -> sa.ColumnElement[bool]:
         mine = self.table.c.holder == self.holder

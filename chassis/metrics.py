@@ -13,10 +13,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from chassis.calendar import SECOND
-from chassis.consumer import Consumer
 from chassis.database import Database, Tx
 from chassis.errors import Unavailable
 from chassis.events import EventLog
+from chassis.rebuild import Listener
 
 # Seconds, from an empty call to the longest one.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -63,11 +63,12 @@ class Reading:
     label: str = ""
 
 
-def backlog(log: EventLog, consumers: Sequence[Consumer]) -> Iterator[Reading]:
+def backlog(log: EventLog, listeners: Sequence[Listener]) -> Iterator[Reading]:
     """Tell what waits in a service: events without a number, events of other services, subjects that are parked."""
     yield Reading("shuke_outbox_events", "Events that wait for their number", log.unnumbered)
-    if not consumers:
+    if not listeners:
         return
+    consumers = [each.consumer for each in listeners]
     yield Reading(
         "shuke_consumer_lag_events",
         "Events of another service that have taken no effect yet, as of the last fetch",
@@ -84,6 +85,12 @@ def backlog(log: EventLog, consumers: Sequence[Consumer]) -> Iterator[Reading]:
         "shuke_parked_subjects",
         "Subjects whose events wait, because the effect of the first one failed",
         lambda tx: {each.source: each.parked.subjects(tx) for each in consumers},
+        "source",
+    )
+    yield Reading(
+        "shuke_rebuild_left_events",
+        "Events that a rebuild of what another service told has still to read; 0 while there is none",
+        lambda tx: {each.consumer.source: found.left if (found := each.find(tx)) else 0 for each in listeners},
         "source",
     )
 

@@ -24,7 +24,11 @@ def upgrade(database: Database, revisions: Path, metadata: sa.MetaData) -> None:
     """Run the revisions that the database does not have yet; a second replica waits and then finds nothing to do."""
     with database.write() as tx:
         if not database.sqlite:
+            # Another replica's revisions may take longer than anything else may wait for.
+            tx.execute(sa.text("SET LOCAL statement_timeout = 0"))
+            tx.execute(sa.text("SET LOCAL lock_timeout = 0"))
             tx.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+            tx.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
         config = _config(revisions)
         config.attributes.update(connection=tx, metadata=metadata)
         command.upgrade(config, "head")

@@ -5,11 +5,12 @@ The subject is the name that orders events: the customer's, else the record's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from chassis.among import Among
 from chassis.database import Text, Tx
 from shuke.event.v1 import event_pb2
 
@@ -54,7 +55,7 @@ class ParkedEvents:
     def __init__(self, table: sa.Table, source: str) -> None:
         self.table = table
         self.source = source
-        subjects = table.c.subject.in_(sa.bindparam("subjects", expanding=True))
+        subjects = Among("subjects", table.c.subject)
         self._held = sa.select(table.c.subject).distinct().where(table.c.source == source, subjects)
 
     def held(self, tx: Tx, subjects: Iterable[str]) -> set[str]:
@@ -125,6 +126,18 @@ class ParkedEvents:
             .order_by(sa.func.min(c.park_time), c.subject)
         )
         return [Parked(self.source, **row) for row in tx.execute(query).mappings()]
+
+    def clear(self, tx: Tx, behind: Mapping[int, int]) -> None:
+        """Take out all events behind positions, by partition. By the primary key."""
+        c = self.table.c
+        for partition, position in behind.items():
+            gone = sa.and_(c.source == self.source, c.partition == partition, c.position > position)
+            tx.execute(sa.delete(self.table).where(gone))
+
+    def give(self, tx: Tx, source: str) -> None:
+        """Let another source have all events. By the primary key's first column."""
+        mine = self.table.c.source == self.source
+        tx.execute(sa.update(self.table).where(mine).values(source=source))
 
     def _is(self, event: event_pb2.Event) -> sa.ColumnElement[bool]:
         c = self.table.c

@@ -131,6 +131,12 @@ class Server:
         parts.metrics.in_flight.labels(GRPC).set_function(self._in_flight)
         self.names: list[str] = []
         self.port = 0
+        # Health is told by whoever starts and stops, and by whoever watches what calls need.
+        self._taking = False
+        self._able = True
+        # What was told last, for whoever watches is told of each time.
+        self._well: bool | None = None
+        self._telling = threading.Lock()
 
     def add(self, service: ServiceDescriptor, *implementations: object) -> None:
         """Serve every method of a service; a method without handler or access rule stops the start."""
@@ -183,8 +189,23 @@ class Server:
         return self.port
 
     def serving(self, *, ready: bool) -> None:
-        """Tell health checks the truth."""
-        state = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        """Tell health checks whether calls are taken."""
+        with self._telling:
+            self._taking = ready
+            self._tell()
+
+    def able(self, *, able: bool) -> None:
+        """Tell health checks whether what calls need is there; a server that takes none is not serving all the same."""
+        with self._telling:
+            self._able = able
+            self._tell()
+
+    def _tell(self) -> None:
+        well = self._taking and self._able
+        if well == self._well:
+            return
+        self._well = well
+        state = health_pb2.HealthCheckResponse.SERVING if well else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in ("", *self.names):
             self.health.set(name, state)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from chassis.money import Currency
@@ -15,9 +17,29 @@ from chassis.vault import read_keys
 
 S = TypeVar("S", bound="Settings")
 
+IPV4 = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
+HOST = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
+MOST_PORT = 65535
+NATS_SCHEMES = ("nats", "tls")
+
 
 class SettingError(Exception):
     """A setting that is missing, wrong or unknown; the text names the variable."""
+
+
+def _check_address(value: str) -> str:
+    addresses = value.split(",")
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        if not (HOST.fullmatch(host) and port.isascii() and port.isdecimal() and 0 < int(port) <= MOST_PORT):
+            raise ValueError(f"{address!r} is not host:port; several go with commas between them, without spaces")
+        if len(addresses) > 1 and not IPV4.fullmatch(host):
+            raise ValueError(f"{host} is no IPv4 address; a name that stands for several replicas is given alone")
+    return value
+
+
+# Where a service answers: `host:port`, where a name may stand for several replicas, or `ipv4:port,ipv4:port`.
+Address = Annotated[str, AfterValidator(_check_address)]
 
 
 class Settings(BaseModel):
@@ -108,6 +130,30 @@ class Suite(Settings):
         "development", description="production refuses what is for trying out"
     )
     trust: Path = Field(Path("trust.json"), description="file that maps each issuer of tokens to its key and claims")
+    nats_url: SecretStr = Field(
+        SecretStr(""),
+        description="NATS servers with JetStream that carry events, nats://host:port or tls://host:port, several by "
+        "commas; empty, and services read each other's feeds alone",
+    )
+    nats_prefix: str = Field(
+        "shuke",
+        pattern="^[A-Za-z0-9_-]+$",
+        description="what the names of this suite's streams and subjects begin with",
+    )
+
+    @field_validator("nats_url")
+    @classmethod
+    def _servers(cls, value: SecretStr) -> SecretStr:
+        for server in filter(None, value.get_secret_value().split(",")):
+            url = urlsplit(server)
+            if url.scheme not in NATS_SCHEMES or not url.hostname:
+                raise ValueError("each server is written nats://host:port or tls://host:port")
+        return value
+
+    @property
+    def nats_servers(self) -> list[str]:
+        """The NATS servers; none where events are read from feeds alone."""
+        return [server.strip() for server in self.nats_url.get_secret_value().split(",") if server]
 
 
 class ServiceSettings(Settings):
@@ -121,6 +167,13 @@ class ServiceSettings(Settings):
     port: int = Field(0, ge=0, le=65535, description="port to listen on; 0 takes any free one")
     database_url: SecretStr = Field(description="SQLite or PostgreSQL, as an SQLAlchemy URL")
     pool_size: int = Field(16, ge=1, le=200, description="most database connections of each kind")
+    statement_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="after how long PostgreSQL ends a statement; evaluations have a setting of their own, and "
+        "migrations have no such end",
+    )
+    lock_seconds: float = Field(3.0, ge=0.001, description="how long a statement waits for a lock in PostgreSQL")
     threads: int = Field(16, ge=1, le=256, description="calls worked on at once")
     connection_seconds: float = Field(
         300.0, gt=0, description="how long a gRPC connection is used; clients then connect anew by themselves"

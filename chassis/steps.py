@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import secrets
 import time
@@ -72,6 +73,7 @@ def context(_method: Method, inner: Inner, parts: Parts) -> Inner:
 def call_log(method: Method, inner: Inner, parts: Parts) -> Inner:
     """Write one line per call, whatever became of it, and count it under its method and code."""
     name = method.full_name if method.known else UNKNOWN.full_name
+    took_with = functools.cache(lambda code: parts.metrics.calls.labels(GRPC, name, code))
 
     def run(request: bytes, call: Call) -> bytes:
         started = time.perf_counter()
@@ -79,7 +81,7 @@ def call_log(method: Method, inner: Inner, parts: Parts) -> Inner:
             answer: bytes = inner(request, call)
         finally:
             took = time.perf_counter() - started
-            parts.metrics.calls.labels(GRPC, name, call.code).observe(took)
+            took_with(call.code).observe(took)
             log.info(
                 "call",
                 method=method.full_name,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from protovalidate import Validator, Violation
@@ -33,8 +32,11 @@ def warm(message: Message) -> None:
 def validate(message: Message, at: str = "") -> None:
     """Raise `Invalid` with every rule that a message breaks; `at` is the path of the message in the request."""
     found = [_wrong(violation, at) for violation in _VALIDATOR.collect_violations(message)]
-    named = {each.field for each in found}
-    found += [each for each in _wrong_instants(message, at) if each.field not in named]
+    instants: list[Wrong] = []
+    _find_wrong_instants(message, at, instants)
+    if instants:
+        named = {each.field for each in found}
+        found += [each for each in instants if each.field not in named]
     if found:
         raise Invalid(found)
 
@@ -61,26 +63,29 @@ def _path(violation: Violation) -> str:
     return ".".join(parts)
 
 
-def _wrong_instants(message: Message, at: str) -> Iterator[Wrong]:
+def _find_wrong_instants(message: Message, at: str, found: list[Wrong]) -> None:
     """Find instants that no service can hold, since they lie outside of the years that callers may name."""
     if isinstance(message, Timestamp):
         if not (FIRST_SECOND <= message.seconds < END_SECOND and 0 <= message.nanos < NANOS):
-            yield Wrong(at, "TIMESTAMP_GTE_LT", {"field": at, "rule": "timestamp.gte_lt"})
+            found.append(Wrong(at, "TIMESTAMP_GTE_LT", {"field": at, "rule": "timestamp.gte_lt"}))
         return
-    for field in _ways_to_instants(message.DESCRIPTOR):
-        path = f"{at}.{field.name}" if at else field.name
-        if field.is_repeated:
-            for index, item in enumerate(getattr(message, field.name)):
-                yield from _wrong_instants(item, f"{path}[{index}]")
-        elif message.HasField(field.name):
-            yield from _wrong_instants(getattr(message, field.name), path)
+    for name, repeated in _ways_to_instants(message.DESCRIPTOR):
+        path = f"{at}.{name}" if at else name
+        if repeated:
+            for index, item in enumerate(getattr(message, name)):
+                _find_wrong_instants(item, f"{path}[{index}]", found)
+        elif message.HasField(name):
+            _find_wrong_instants(getattr(message, name), path, found)
 
 
 @cache
-def _ways_to_instants(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
-    """List the fields of a message that hold instants, or messages that do; items of a batch are checked one by one."""
+def _ways_to_instants(descriptor: Descriptor) -> tuple[tuple[str, bool], ...]:
+    """List the fields of a message that hold instants, or messages that do, and whether they are lists.
+
+    Items of a batch are checked one by one.
+    """
     return tuple(
-        field
+        (field.name, field.is_repeated)
         for field in descriptor.fields
         if field.GetOptions().Extensions[validate_pb2.field].repeated.items.ignore != validate_pb2.IGNORE_ALWAYS
         and _holds_instants(field.message_type, ())

@@ -13,7 +13,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import sqlalchemy as sa
 import structlog
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from chassis.among import Among
 from chassis.database import Database, Text, Tx, upsert
 
 log = structlog.get_logger("vault")
@@ -30,8 +31,6 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 # The first byte of all that is sealed, so that another way of sealing can come beside this one.
 FORMAT = b"\x01"
-# Both engines limit the parameters of one statement.
-CHUNK = 500
 # Keys that are re-wrapped in one transaction: on SQLite other writers wait for it.
 REWRAP = 200
 
@@ -101,7 +100,7 @@ class Vault:
             raise ValueError(f"the vault needs service keys and index keys, all different, of {KEY_BYTES} bytes")
         self._table = table
         # Written down once: every call that opens a file runs it.
-        self._keys_of = sa.select(table).where(table.c.subject.in_(sa.bindparam("subjects", expanding=True)))
+        self._keys_of = sa.select(table).where(Among("subjects", table.c.subject))
         self._random = random_bytes
         self._service_keys = {_key_id(key): AESGCM(key) for key in service_keys}
         self.key_id, *self.older_ids = self._service_keys
@@ -181,9 +180,8 @@ class Vault:
     def _find_keys(self, tx: Tx, subjects: Iterable[str]) -> dict[str, AESGCM | None]:
         """Read the keys of subjects; None for an erased one, no entry for one that never had a key."""
         found: dict[str, AESGCM | None] = {}
-        for chunk in _chunks(sorted(subjects)):
-            for subject, wrapped, key_id in tx.execute(self._keys_of, {"subjects": chunk}):
-                found[subject] = None if wrapped is None else AESGCM(self._unwrap(subject, wrapped, key_id))
+        for subject, wrapped, key_id in tx.execute(self._keys_of, {"subjects": sorted(subjects)}):
+            found[subject] = None if wrapped is None else AESGCM(self._unwrap(subject, wrapped, key_id))
         return found
 
     def _make_keys(self, tx: Tx, subjects: Iterable[str]) -> None:
@@ -252,8 +250,3 @@ def _key_id(key: bytes) -> str:
 def _bound(*names: str) -> bytes:
     """Write names so that no two lists of names give the same bytes."""
     return "\0".join(names).encode()
-
-
-def _chunks(names: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(names), CHUNK):
-        yield names[start : start + CHUNK]

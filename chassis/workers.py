@@ -20,15 +20,24 @@ class Worker:
     """A thread that calls `step` again and again: at once while there is work, ever more seldom while there is none.
 
     `step` answers how much it did. As much as `batch` means that more waits; after less, the next step comes when
-    `rest` seconds are over, so that what trickles in is taken in batches. An exception is logged and does not end the
-    thread.
+    `rest` seconds are over, so that what trickles in is taken in batches; without any, after `most` seconds at the
+    latest. An exception is logged and does not end the thread; a refusal, such as a peer that is away, is logged when
+    it begins and when it has passed.
     """
 
-    def __init__(self, name: str, step: Callable[[], int], batch: int = 1, rest: float = LEAST_PAUSE) -> None:
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], int],
+        batch: int = 1,
+        rest: float = LEAST_PAUSE,
+        most: float = MOST_PAUSE,
+    ) -> None:
         self.name = name
         self.step = step
         self.batch = batch
         self.rest = rest
+        self.most = most
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -49,18 +58,23 @@ class Worker:
             self._thread.join()
 
     def _run(self) -> None:
-        pause = self.rest
+        pause, refused = self.rest, ""
         while not self._stop.is_set():
             self._wake.clear()
             try:
                 done = self.step()
+            except Refused as error:
+                if refused != (refused := type(error).__name__):
+                    log.warning("step failed", worker=self.name, problem=refused)
+                pause = FAULT_PAUSE
             except Exception as error:
-                # A refusal, such as a peer that is down, is no fault of this code and needs no trace.
-                known = isinstance(error, Refused)
-                log.warning("step failed", worker=self.name, problem=type(error).__name__, exc_info=not known)
+                log.warning("step failed", worker=self.name, problem=type(error).__name__, exc_info=True)
                 pause = FAULT_PAUSE
             else:
-                pause = self.rest if done else min(pause * 2, MOST_PAUSE)
+                if refused:
+                    log.info("step works again", worker=self.name)
+                    refused = ""
+                pause = self.rest if done else min(pause * 2, self.most)
                 if done >= self.batch:
                     continue
             self._wake.wait(pause)

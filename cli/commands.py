@@ -17,6 +17,7 @@ from rich.console import Console
 from cli.api import Api
 from cli.caller import DEFAULT_HOME, addressed, home
 from cli.failures import EXIT_CODES, PARTLY, Problem, plainly
+from cli.groups.admin import admin
 from cli.groups.completion import completion
 from cli.groups.evaluate import evaluate, evaluation, operation
 from cli.groups.keys import keys
@@ -28,6 +29,7 @@ from cli.progress import Bar
 from cli.purchases_command import purchases
 
 LOOK_SECONDS = 0.5
+MOST_REPLICAS = 9
 
 
 @click.group(epilog=EXIT_CODES)
@@ -38,7 +40,7 @@ def shuke() -> None:
     """
 
 
-for _command in (evaluate, evaluation, operation, report, keys, policy, ticket, tail, completion):
+for _command in (evaluate, evaluation, operation, report, keys, policy, ticket, tail, admin, completion):
     shuke.add_command(_command)
 
 
@@ -56,21 +58,39 @@ def init(folder: Path) -> None:
 
 
 @shuke.command()
+@click.option(
+    "--replicas",
+    type=click.IntRange(1, MOST_REPLICAS),
+    default=1,
+    show_default=True,
+    help="Processes of each service and of the gateway; more than one need PostgreSQL.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["embedded", "production"]),
+    default="embedded",
+    show_default=True,
+    help="embedded is SQLite. production is PostgreSQL and NATS: those that SHUKE_<SERVICE>_DATABASE_URL and "
+    "SHUKE_NATS_URL name, else servers of its own, with their data in SHUKE_HOME.",
+)
 @plainly
-def up() -> None:
+def up(replicas: int, engine: str) -> None:
     """Run the suite in the foreground until Ctrl-C, on SHUKE_HOME (default .shuke)."""
     from cli.suite import Suite, SuiteError  # noqa: PLC0415  (as above)
 
-    suite = Suite(home().resolve(), os.environ)
+    suite = Suite(home().resolve(), os.environ, replicas=replicas, production=engine == "production")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
         suite.start()
+        for line in suite.engines.told:
+            click.echo(line)
         grpc = ", ".join(f"{name} {address}" for name, address in suite.addresses.items())
         key = suite.home / "admin.token"
         click.echo(
-            f"ready: {suite.url} (gRPC: {grpc}), described at {suite.url}/docs; first administrator's key in {key}"
+            f"ready: {' '.join(suite.urls)} (gRPC: {grpc}), described at {suite.url}/docs; first administrator's key "
+            f"in {key}"
         )
         while not stop.wait(LOOK_SECONDS):
             if ended := suite.ended():

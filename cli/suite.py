@@ -22,13 +22,19 @@ from grpc_health.v1 import health_pb2
 from chassis.client import open_channel
 from chassis.tokens import generate_key
 from chassis.vault import generate_key as generate_vault_key
+from cli.engines import Engines, named
 from cli.failures import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
+# How far the ports of one replica lie above those of the one before.
+NEXT_REPLICA = 100
 STOP_SECONDS = 30.0
+ABORT_SECONDS = 5.0
 PAUSE = 0.05
 SAMPLE_SECONDS = 0.5
+# What the processes of a suite were told when it was started.
+SETTINGS = "settings.json"
 HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 TOKEN_PREFIX = "shk_"  # noqa: S105  (what a token begins with, no token)
 
@@ -50,6 +56,20 @@ class Part:
     def grpc_setting(self) -> str:
         """The variable of the port that speaks gRPC."""
         return f"SHUKE_{self.name.upper()}_{self.grpc_port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One process of a part: its name among all processes, and its ports by their settings."""
+
+    name: str
+    part: Part
+    ports: Mapping[str, int]
+
+    @property
+    def address(self) -> str:
+        """Where it answers gRPC."""
+        return f"127.0.0.1:{self.ports[self.part.grpc_setting]}"
 
 
 PARTS = (
@@ -74,26 +94,41 @@ SEALING = ("customer", "ticketing", "notify")
 
 @dataclass(slots=True)
 class Suite:
-    """The suite on one folder."""
+    """The suite on one folder: each part as so many replicas, on PostgreSQL and NATS where `production` asks for them.
+
+    A part's first process goes by its name, such as `customer`, the others by `customer-2` and so on.
+    """
 
     home: Path
     environ: Mapping[str, str]
     chain: Mapping[str, str] = field(default_factory=dict)
     free_ports: bool = False
-    ports: dict[str, int] = field(default_factory=dict)
+    replicas: int = 1
+    production: bool = False
+    members: list[Replica] = field(default_factory=list)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     peak_rss: dict[str, int] = field(default_factory=dict)
+    engines: Engines = field(init=False)
     _sampling: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.engines = Engines(self.home)
+
+    @property
+    def urls(self) -> list[str]:
+        """Where each gateway answers HTTP."""
+        ports = (member.ports.get("SHUKE_GATEWAY_HTTP_PORT") for member in self.members)
+        return [f"http://127.0.0.1:{port}" for port in ports if port]
 
     @property
     def url(self) -> str:
-        """Where the gateway answers HTTP."""
-        return f"http://127.0.0.1:{self.ports['SHUKE_GATEWAY_HTTP_PORT']}"
+        """Where the first gateway answers HTTP."""
+        return self.urls[0]
 
     @property
     def addresses(self) -> dict[str, str]:
-        """Where each part answers gRPC."""
-        return {part.name: f"127.0.0.1:{self.ports[part.grpc_setting]}" for part in PARTS}
+        """Where the replicas of each part answer gRPC, with commas between them."""
+        return {part.name: ",".join(each.address for each in self.members if each.part is part) for part in PARTS}
 
     @property
     def admin_token(self) -> str:
@@ -104,52 +139,83 @@ class Suite:
         """Prepare the folder, start every process and wait until all serve."""
         prepare(self.home, self.chain)
         self._choose_ports()
-        environ = self._environment()
         (self.home / "logs").mkdir(exist_ok=True)
-        for part in PARTS:
-            self._spawn(part, environ)
-        for part in PARTS:
-            self._await(part)
+        if self.production:
+            self.engines.start([part.name for part in PARTS], self.environ, free_port())
+        _write_secret(self.home / SETTINGS, json.dumps(self._settings()))
+        environ = self._environment()
+        self._refuse_sqlite(environ)
+        for member in self.members:
+            self._spawn(member, environ)
+        for member in self.members:
+            self._await(member)
         self._bootstrap(environ)
         threading.Thread(target=self._sample, name="memory", daemon=True).start()
 
     def stop(self) -> None:
-        """Ask every process to drain, and wait; the gateway first, for it takes the calls."""
+        """Ask every process to drain, and wait; the gateways first, for they take the calls, what all need last."""
         self._sampling.set()
-        for part in reversed(PARTS):
-            process = self.processes.get(part.name)
+        for member in reversed(self.members):
+            process = self.processes.get(member.name)
             if process is not None and process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-        for name, process in self.processes.items():
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise SuiteError(f"{name} did not stop in {STOP_SECONDS:.0f} s and was ended") from None
+        late = []
+        try:
+            for name, process in self.processes.items():
+                try:
+                    process.wait(STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    late.append(name)
+                    _end(process)
+        finally:
+            self.engines.stop()
+        if late:
+            raise SuiteError(
+                f"did not stop in {STOP_SECONDS:.0f} s and were ended: {', '.join(late)}; "
+                f"the logs in {self.home / 'logs'} tell where they hung"
+            )
 
     def restart(self, name: str) -> None:
         """Start a process again that has ended."""
-        part = next(part for part in PARTS if part.name == name)
-        self._spawn(part, self._environment())
-        self._await(part)
+        member = next(member for member in self.members if member.name == name)
+        self._spawn(member, self._environment())
+        self._await(member)
 
     def ended(self) -> str | None:
         """Name a process that has ended by itself."""
-        return next((name for name, process in self.processes.items() if process.poll() is not None), None)
+        running = {**self.engines.processes, **self.processes}
+        return next((name for name, process in running.items() if process.poll() is not None), None)
 
     def _choose_ports(self) -> None:
         for part in PARTS:
-            for port, usual in part.ports.items():
-                name = f"SHUKE_{part.name.upper()}_{port}"
-                self.ports[name] = int(self.environ.get(name, 0)) or (free_port() if self.free_ports else usual)
+            for number in range(self.replicas):
+                ports = {}
+                for port, usual in part.ports.items():
+                    name = f"SHUKE_{part.name.upper()}_{port}"
+                    first = int(self.environ.get(name, 0)) or (0 if self.free_ports else usual)
+                    ports[name] = first + number * NEXT_REPLICA if first else free_port()
+                self.members.append(Replica(f"{part.name}-{number + 1}" if number else part.name, part, ports))
+
+    def _refuse_sqlite(self, environ: Mapping[str, str]) -> None:
+        """Refuse replicas of a part on SQLite, before any of them does."""
+        urls = (environ.get(f"SHUKE_{part.name.upper()}_DATABASE_URL", "") for part in PARTS)
+        if self.replicas > 1 and any(url.startswith("sqlite") for url in urls):
+            raise SuiteError(
+                "replicas need PostgreSQL, for SQLite takes one process: add --engine production, or name a database "
+                "for each service and the gateway in SHUKE_<SERVICE>_DATABASE_URL"
+            )
 
     def _environment(self) -> dict[str, str]:
         """Tell every process its settings; what the caller's environment says comes first."""
-        ours = dict(json.loads((self.home / "chain.json").read_text()))
+        return joined(self._settings(), self.environ)
+
+    def _settings(self) -> dict[str, str]:
+        ours = {**json.loads((self.home / "chain.json").read_text()), **self.engines.settings}
         ours["SHUKE_TRUST"] = str(self.home / "trust.json")
         for part in PARTS:
             prefix = f"SHUKE_{part.name.upper()}"
-            ours[f"{prefix}_DATABASE_URL"] = f"sqlite:///{self.home / part.name}.db"
+            if not named(self.environ, f"{prefix}_DATABASE_URL"):
+                ours.setdefault(f"{prefix}_DATABASE_URL", f"sqlite:///{self.home / part.name}.db")
             ours[f"{prefix}_SIGNING_KEY_FILE"] = str(self.home / "keys" / f"{part.name}.signing")
         for service in SEALING:
             for key in ("vault", "index"):
@@ -168,10 +234,8 @@ class Suite:
             ("NOTIFY", "TIERING"),
             ("NOTIFY", "TICKETING"),
         ):
-            ours[f"SHUKE_{asking}_{asked}_ADDRESS"] = f"127.0.0.1:{self.ports[f'SHUKE_{asked}_PORT']}"
-        given = {name: value for name, value in self.environ.items() if name != "SHUKE_HOME"}
-        path = os.pathsep.join((str(ROOT), str(ROOT / "protos" / "gen")))
-        return {**ours, **given, **{name: str(port) for name, port in self.ports.items()}, "PYTHONPATH": path}
+            ours[f"SHUKE_{asking}_{asked}_ADDRESS"] = self.addresses[asked.lower()]
+        return ours
 
     def _bootstrap(self, environ: Mapping[str, str]) -> None:
         """Give the first administrator's key the token that stands in admin.token; the second start finds it done."""
@@ -180,26 +244,31 @@ class Suite:
         if finished.returncode:
             raise SuiteError(finished.stderr.strip())
 
-    def _spawn(self, part: Part, environ: Mapping[str, str]) -> None:
-        with (self.home / "logs" / f"{part.name}.log").open("ab") as log:
-            command = [sys.executable, "-m", part.module, "serve", "--migrate"]
+    def _spawn(self, member: Replica, environ: Mapping[str, str]) -> None:
+        own = {name: str(port) for name, port in member.ports.items()}
+        with (self.home / "logs" / f"{member.name}.log").open("ab") as log:
+            command = [sys.executable, "-m", member.part.module, "serve", "--migrate"]
             # A session of its own, so that Ctrl-C reaches only us and the suite is drained in order.
-            self.processes[part.name] = subprocess.Popen(
-                command, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            self.processes[member.name] = subprocess.Popen(
+                command,
+                env={**environ, **own},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
-    def _await(self, part: Part) -> None:
+    def _await(self, member: Replica) -> None:
         """Wait until a process says that it serves."""
-        port = self.ports[part.grpc_setting]
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
-            if self.processes[part.name].poll() is not None:
-                tail = (self.home / "logs" / f"{part.name}.log").read_text().strip().splitlines()[-3:]
-                raise SuiteError(f"{part.name} did not start: " + " ".join(tail))
-            if _serves(port):
+            if self.processes[member.name].poll() is not None:
+                tail = (self.home / "logs" / f"{member.name}.log").read_text().strip().splitlines()[-3:]
+                raise SuiteError(f"{member.name} did not start: " + " ".join(tail))
+            if _serves(member.address):
                 return
             time.sleep(PAUSE)
-        raise SuiteError(f"{part.name} does not answer on port {port}; see {self.home / 'logs'}")
+        raise SuiteError(f"{member.name} does not answer on {member.address}; see {self.home / 'logs'}")
 
     def _sample(self) -> None:
         """Note the most memory that each process ever took."""
@@ -210,6 +279,19 @@ class Suite:
                 except psutil.Error:
                     continue
                 self.peak_rss[name] = max(self.peak_rss.get(name, 0), rss)
+
+
+def joined(ours: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Join what the suite tells its processes and what the caller's environment says, which comes first."""
+    given = {name: value for name, value in environ.items() if name != "SHUKE_HOME"}
+    path = os.pathsep.join((str(ROOT), str(ROOT / "protos" / "gen")))
+    return {**ours, **given, "PYTHONPATH": path}
+
+
+def environment_of(home: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Answer what a process of the suite on a folder is told; without such a suite, what the environment says."""
+    written = home / SETTINGS
+    return joined(json.loads(written.read_text()) if written.exists() else {}, environ)
 
 
 def prepare(home: Path, chain: Mapping[str, str]) -> None:
@@ -239,6 +321,16 @@ def _write_secret(path: Path, content: str) -> None:
         file.write(content)
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that hangs; it writes into its log where, unless it cannot even do that."""
+    process.send_signal(signal.SIGABRT)
+    try:
+        process.wait(ABORT_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def free_port() -> int:
     """Ask the system for a port that nobody listens on."""
     with socket.socket() as probe:
@@ -247,8 +339,8 @@ def free_port() -> int:
         return port
 
 
-def _serves(port: int) -> bool:
-    with open_channel(f"127.0.0.1:{port}") as channel:
+def _serves(address: str) -> bool:
+    with open_channel(address) as channel:
         try:
             check: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(HEALTH_CHECK)
             answer = check(b"", timeout=1)

@@ -74,7 +74,7 @@ class StaffBook:
         with self._lock:
             now = self.clock()
             time, last = self._asked.get(code, (now, self._never))
-            if not last.done() or (last.result() is not None and now - time <= self.fresh_for):
+            if not last.done() or (last.result() is not None and 0 <= now - time <= self.fresh_for):
                 return last
             answer: Future[Member | None] = Future()
             asked = self.stub.CheckStaff.future(

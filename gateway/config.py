@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from chassis.settings import ServiceSettings
+from chassis.settings import Address, ServiceSettings
 
 
 class GatewaySettings(ServiceSettings):
@@ -21,7 +21,7 @@ class GatewaySettings(ServiceSettings):
     )
     idle_seconds: float = Field(75.0, gt=0, description="how long an HTTP connection stays open without a request")
     http_connections: int = Field(1000, ge=1, description="HTTP connections at once; beyond them new ones are closed")
-    customer_address: str = Field("127.0.0.1:50051", description="where the customer service answers")
-    tiering_address: str = Field("127.0.0.1:50052", description="where the tiering service answers")
-    ticketing_address: str = Field("127.0.0.1:50053", description="where the ticketing service answers")
-    notify_address: str = Field("127.0.0.1:50054", description="where the notify service answers")
+    customer_address: Address = Field("127.0.0.1:50051", description="where the customer service answers")
+    tiering_address: Address = Field("127.0.0.1:50052", description="where the tiering service answers")
+    ticketing_address: Address = Field("127.0.0.1:50053", description="where the ticketing service answers")
+    notify_address: Address = Field("127.0.0.1:50054", description="where the notify service answers")

@@ -90,7 +90,8 @@ class Keyring:
         """Answer the signed token that stands for a caller at a service; one is used again for half of its life."""
         now = self.clock()
         made, token = self._tokens.get((caller, api), (0, ""))
-        if now - made > REUSE_SECONDS * SECOND:
+        # A clock that was set back makes it one of the future, which services refuse.
+        if not 0 <= now - made <= REUSE_SECONDS * SECOND:
             token = self.signer.sign(caller, api)
             if len(self._tokens) >= CACHE_SIZE:
                 self._tokens.clear()
@@ -120,7 +121,8 @@ class Keyring:
 
     def _fresh(self, hashed: bytes) -> tuple[int, ApiKey, Principal] | None:
         known = self._known.get(hashed)
-        return known if known and self.clock() - known[0] <= FRESH_SECONDS * SECOND else None
+        # A clock that was set back must not keep a key that was revoked meanwhile.
+        return known if known and 0 <= self.clock() - known[0] <= FRESH_SECONDS * SECOND else None
 
     def _look_up(self, hashed: bytes) -> tuple[int, ApiKey, Principal]:
         if hashed not in self._known:

@@ -13,7 +13,7 @@ from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2
 from grpc_status import rpc_status
 
-from chassis.client import CONNECTING, SERVICE_CONFIG
+from chassis.client import CONNECTING, SERVICE_CONFIG, target
 from chassis.errors import BodyTooLarge, MethodUnknown, Overloaded, Refused, Unavailable
 from chassis.operations import OperationNotFound
 from chassis.status import InternalFault, Relayed
@@ -108,8 +108,8 @@ async def _serves(channel: grpc.aio.Channel) -> bool:
 
 def _channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
     if credentials is None:
-        return grpc.aio.insecure_channel(address, options=OPTIONS)
-    return grpc.aio.secure_channel(address, credentials, options=OPTIONS)
+        return grpc.aio.insecure_channel(target(address), options=OPTIONS)
+    return grpc.aio.secure_channel(target(address), credentials, options=OPTIONS)
 
 
 def operation_api(request: Message, apis: Container[str]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import grpc
@@ -143,24 +144,35 @@ def keys() -> tuple[str, str]:
     return generate_key()
 
 
+NO_SETTINGS = MappingProxyType[str, str]({})
+
+
+def trusted() -> dict[str, dict[str, object]]:
+    """Say that every part may claim anything, as the file says whose name `SHUKE_TRUST` is."""
+    public = json.loads(keys()[1])
+    issuers = ("gateway", "customer", "tiering", "ticketing", "notify")
+    return {name: {"public_key": public, "may_claim": ["*"]} for name in issuers}
+
+
 CHAIN = {"SHUKE_CHAIN_ZONE": "Europe/London", "SHUKE_CHAIN_CURRENCY": "GBP", "SHUKE_CHAIN_REGION": "GB"}
 SECRETS = {"vault_key": generate_vault_key(), "index_key": generate_vault_key()}
 
 
 @pytest.fixture
-def start_service(make_database: MakeDatabase, tmp_path: Path) -> Iterator[StartService]:
+def start_service(make_database: MakeDatabase, tmp_path: Path, transport: dict[str, str]) -> Iterator[StartService]:
     """Start services, on each engine in turn, and stop them after the test."""
-    with starting(make_database, tmp_path) as start:
+    with starting(make_database, tmp_path, transport) as start:
         yield start
 
 
 @contextmanager
-def starting(make_database: MakeDatabase, folder: Path) -> Iterator[StartService]:
-    """Start services that trust each other, and stop them at the end."""
-    private, public = keys()
+def starting(
+    make_database: MakeDatabase, folder: Path, transport: Mapping[str, str] = NO_SETTINGS
+) -> Iterator[StartService]:
+    """Start services that trust each other, and stop them at the end; `transport` is what the suite is told of NATS."""
+    private, _ = keys()
     trust = folder / "trust.json"
-    issuers = ("gateway", "customer", "tiering", "ticketing", "notify")
-    trust.write_text(json.dumps({name: {"public_key": json.loads(public), "may_claim": ["*"]} for name in issuers}))
+    trust.write_text(json.dumps(trusted()))
     with ExitStack() as running:
 
         def start(program: Program, clock: Clock | None = None, **settings: str) -> Running:
@@ -172,7 +184,7 @@ def starting(make_database: MakeDatabase, folder: Path) -> Iterator[StartService
             given |= {"database_url": text_of(database.url), "signing_key": private, port_name: "0", **settings}
             prefix = program.settings.prefix
             config = program.settings.read({f"{prefix}{name.upper()}": value for name, value in given.items()})
-            suite, chain = Suite.read({"SHUKE_TRUST": str(trust)}), Chain.read(CHAIN)
+            suite, chain = Suite.read({"SHUKE_TRUST": str(trust), **transport}), Chain.read(CHAIN)
             service = program.build(config, suite, chain, time)
             prepare(service, program)
             port = service.start()

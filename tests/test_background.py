@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 
 from chassis.service import Program
-from chassis.tests.events import until
+from chassis.tests.events import change, new_id, until
 from services.customer.server import PROGRAM as CUSTOMER
 from services.tiering.server import PROGRAM as TIERING
 from tests.databases import text_of
 from tests.running import Running, StartService
+
+ANSWERING = replace(CUSTOMER, build=lambda *parts: CUSTOMER.build(*parts).answering())
+WORKING = replace(CUSTOMER, build=lambda *parts: CUSTOMER.build(*parts).working())
 
 
 def leased(running: Running, program: Program) -> dict[str, str]:
@@ -20,13 +25,17 @@ def leased(running: Running, program: Program) -> dict[str, str]:
         return {row.name: row.holder for row in tx.execute(sa.select(table))}
 
 
+@pytest.mark.parametrize("transport", ["feed", "nats"], indirect=True)
 @pytest.mark.parametrize(
     ("program", "listener"), [(CUSTOMER, "tiering events"), (TIERING, "customer events")], ids=["customer", "tiering"]
 )
-def test_a_service_that_stops_leaves_no_lease(start_service: StartService, program: Program, listener: str) -> None:
+def test_a_service_that_stops_leaves_no_lease(
+    start_service: StartService, program: Program, listener: str, transport: dict[str, str]
+) -> None:
     """What must run once per service is leased under its name, and free as soon as the service has stopped."""
     running = start_service(program)
-    until(lambda: {"sequencer", listener} <= leased(running, program).keys())
+    expected = {"sequencer", listener, "relay"} if transport else {"sequencer", listener}
+    until(lambda: expected <= leased(running, program).keys())
     running.service.stop()
     assert leased(running, program) == {}
 
@@ -42,3 +51,23 @@ def test_a_replica_takes_over_from_one_that_stops(start_service: StartService) -
     until(lambda: len(leased(second, TIERING)) == 3)
     [after] = set(leased(second, TIERING).values())
     assert after != before
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_one_process_answers_and_another_works(start_service: StartService) -> None:
+    """A process that only answers does no background work; one that only works takes no calls and does it all."""
+    answering = start_service(ANSWERING)
+    told = change("customers/a", 1)
+    answering.database.transact(lambda tx: CUSTOMER.log.add(tx, [told], 0, new_id))
+    assert answering.service.workers == ()
+    assert leased(answering, CUSTOMER) == {}
+
+    working = start_service(WORKING, database_url=text_of(answering.database.url))
+    assert working.service.foundation.server.port == 0
+    until(lambda: {"sequencer", "tiering events"} <= leased(working, CUSTOMER).keys())
+    until(lambda: _waiting(answering) == 0)
+
+
+def _waiting(running: Running) -> int:
+    with running.database.read() as tx:
+        return CUSTOMER.log.waiting(tx)

@@ -50,10 +50,12 @@ STORING = (
     "services.{service}.tables",
     "services.{service}.*.tables",
     "sqlalchemy",
+    "chassis.among",
     "chassis.database",
     "chassis.errors",
     "chassis.vault",
     "chassis.paging",
+    "chassis.rows",
     "chassis.documents",
 )
 
@@ -62,8 +64,8 @@ NOUN_MAY_IMPORT = {
     "__init__": (),
     "domain": (*STANDARD, *OWN_DOMAINS, *PURE_CHASSIS),
     "tables": STORING,
-    # What hangs on a record is read and written with it.
-    "repository": (*STORING, "services.{service}.*.repository"),
+    # What hangs on a record is read and written with it; what is read only with it may stand in its row as JSON.
+    "repository": (*STORING, "services.{service}.*.repository", "orjson"),
     "convert": (
         *STANDARD,
         *OWN_DOMAINS,
@@ -76,6 +78,8 @@ NOUN_MAY_IMPORT = {
     ),
     # Handlers of several services of one API share the way that their calls go.
     "rpc": (*ACTING, "services.{service}.*.rpc"),
+    # What a handler has begun and an operation carries out.
+    "job": (*ACTING, "services.{service}.*.rpc"),
 }
 # Files of a service: services/<service>/<file>.py. `None` is anything of the service, the chassis and the libraries.
 SERVICE_MAY_IMPORT = {

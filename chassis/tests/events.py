@@ -14,12 +14,14 @@ from google.type.date_pb2 import Date
 
 from chassis.database import Database, Tx, metadata
 from chassis.events import PARTITIONS, Change, EventLog
+from chassis.relay import relay_table
 from shuke.event.v1 import event_pb2
 
 T = TypeVar("T")
 
 TABLES = metadata()
 LOG = EventLog(TABLES, "owner.shuke")
+RELAYED = relay_table(TABLES)
 _IDS = count(1)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from chassis.errors import Unavailable
 from chassis.ids import uuid7
 from chassis.principals import Principal
 from chassis.steps import UnrecordedRead
+from chassis.tests.events import until
 from chassis.tests.serving import call_of, do_request, serving
 from tests.databases import text_of
 from tests.running import START, Clock, Refusal
@@ -91,21 +92,28 @@ def test_accesses_come_newest_first_in_pages(recorder: Recorder, database: Datab
     assert accesses(database, BEN) == [rest[0]]
 
 
-def test_fifty_reads_at_once_are_one_transaction(recorder: Recorder, database: Database) -> None:
-    """All that wait while one writes are written together; none of them answers before that."""
+def test_fifty_reads_at_once_share_a_transaction(recorder: Recorder, database: Database) -> None:
+    """All that come while one is written are written together; none of them answers before that."""
     begun: list[object] = []
-    sa.event.listen(database.writer, "begin", begun.append)
-    with ThreadPoolExecutor(50) as pool:
-        with recorder._writing:
-            calls = [pool.submit(recorder.record, reading(f"customers/{number}")) for number in range(50)]
-            while len(recorder._waiting) < 50:
-                time.sleep(0.001)
-            assert not [call for call in calls if call.done()]
-            assert begun == []
+    first, go = Event(), Event()
+
+    def hold(connection: object) -> None:
+        begun.append(connection)
+        first.set()
+        assert go.wait(10)
+
+    sa.event.listen(database.writer, "begin", hold)
+    with ThreadPoolExecutor(51) as pool:
+        calls = [pool.submit(recorder.record, reading("customers/0"))]
+        assert first.wait(10)
+        calls += [pool.submit(recorder.record, reading(f"customers/{number}")) for number in range(1, 51)]
+        until(lambda: len(recorder._gathering._queue) == 50)
+        assert not [call for call in calls if call.done()]
+        go.set()
         for call in calls:
             call.result(10)
-    assert len(begun) == 1
-    assert all(len(accesses(database, f"customers/{number}")) == 1 for number in range(50))
+    assert len(begun) == 2
+    assert all(len(accesses(database, f"customers/{number}")) == 1 for number in range(51))
 
 
 def test_reads_without_a_pause_between_share_transactions(recorder: Recorder, database: Database) -> None:
@@ -116,6 +124,18 @@ def test_reads_without_a_pause_between_share_transactions(recorder: Recorder, da
         list(pool.map(recorder.record, [reading(ANNA) for _ in range(50)]))
     assert len(begun) < 25
     assert len(accesses(database, ANNA)) == 50
+
+
+def test_what_was_recorded_together_is_not_recorded_again(recorder: Recorder, database: Database) -> None:
+    """Calls that share their work share the record; what one of them reads afterwards is recorded as well."""
+    calls = [reading(ANNA), reading(BEN), reading()]
+    recorder.record_all(calls)
+    for call in calls:
+        recorder.record(call)
+    assert [len(accesses(database, subject)) for subject in (ANNA, BEN)] == [1, 1]
+    calls[0].read([ANNA, BEN])
+    recorder.record(calls[0])
+    assert [len(accesses(database, subject)) for subject in (ANNA, BEN)] == [1, 2]
 
 
 def test_what_cannot_be_recorded_is_not_read(recorder: Recorder, database: Database) -> None:

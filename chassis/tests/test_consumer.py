@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Barrier, BrokenBarrierError
+from threading import Barrier, BrokenBarrierError, Event
 
 import pytest
 import sqlalchemy as sa
@@ -261,3 +261,46 @@ def test_whatever_is_delivered_takes_effect_once(
     rest.deliver(*(event(position, partition) for position in range(1, 7) for partition in range(3)))
     for partition in range(3):
         assert rest.seen(partition) == list(range(1, 7))
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("begun", [0, 1])
+def test_a_consumer_of_an_epoch_that_is_over_rolls_back(database: Database, begun: int) -> None:
+    """Who read in one epoch and writes when the cursors stand in another fails, at the same position too."""
+    late, other = Reader(database), Reader(database)
+    late.deliver(*(event(position) for position in range(1, begun + 1)))
+    overtaken = False
+
+    def overtake(*_: object) -> None:
+        nonlocal overtaken
+        if not overtaken:
+            overtaken = True
+            with database.write() as tx:
+                other.consumer.stand(tx, {0: begun}, "epoch-2")
+
+    sa.event.listen(database.writer, "after_cursor_execute", overtake)
+    assert late.deliver(event(begun + 1)) == 0
+    sa.event.remove(database.writer, "after_cursor_execute", overtake)
+    assert (late.seen(), late.position()) == (list(range(1, begun + 1)), begun)
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_who_holds_the_cursors_waits_for_a_partition_that_is_begun(database: Database) -> None:
+    """What another consumer is just applying is in, and nothing more comes, before the cursors are told."""
+    begun, told = Event(), Event()
+
+    def meet() -> None:
+        begun.set()
+        told.wait(0.3)
+
+    Reader(database).deliver(event(1, 5))
+    reader = Reader(database, wait=meet)
+
+    def hold() -> int:
+        begun.wait(10)
+        with database.write() as tx:
+            held, _ = Reader(database).consumer.hold(tx)
+            told.set()
+        return held[0]
+
+    assert at_once(lambda: reader.deliver(event(1)), hold) == [1, 1]

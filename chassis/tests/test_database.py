@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from chassis.database import TRIES, Contention, Database, DatabaseFault, Text, Tx, metadata, upsert
+from chassis.database import TRIES, Contention, Database, DatabaseFault, Occupied, Text, Tx, metadata, upsert
 from chassis.errors import Unavailable
 from chassis.tests.events import at_once
 from tests.databases import MakeDatabase, text_of
@@ -151,19 +153,19 @@ def closed_port() -> int:
 
 
 def test_a_server_that_is_gone_is_unavailable() -> None:
-    """Where nothing listens, every way to the database says that it cannot answer now, and the log says why."""
+    """Where nothing listens, every way to the database says that it cannot answer now, and one line says why."""
     database = Database(f"postgresql://nobody:{PLANTED}@127.0.0.1:{closed_port()}/nothing")
     ways: list[Callable[[], object]] = [
-        database.ping,
         lambda: database.write().__enter__(),
         lambda: database.transact(lambda tx: tx.scalar(sa.text("SELECT 1"))),
     ]
-    for way in ways:
-        with capture_logs() as logs, pytest.raises(Unavailable):
-            way()
-        assert [line["event"] for line in logs] == ["database does not answer"]
-        assert "refused" in logs[0]["problem"]
-        assert PLANTED not in repr(logs)
+    with capture_logs() as logs:
+        for way in (*ways, database.ping, *ways):
+            with pytest.raises(Unavailable):
+                way()
+    assert [line["event"] for line in logs] == ["database does not answer"]
+    assert "refused" in logs[0]["problem"]
+    assert PLANTED not in repr(logs)
     database.close()
 
 
@@ -190,10 +192,49 @@ def test_a_lost_connection_is_unavailable(database: Database) -> None:
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_a_statement_has_an_end(database: Database) -> None:
     """A statement that takes too long is ended by the server and told as unavailable."""
-    slow = Database(text_of(database.url), statement_timeout=0.05)
+    slow = Database(text_of(database.url), statement_seconds=0.05)
     with pytest.raises(Unavailable):
         slow.transact(lambda tx: tx.execute(sa.text("SELECT pg_sleep(20)")))
     slow.close()
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_wait_for_a_lock_has_an_end(database: Database) -> None:
+    """A statement that waits too long for a lock is contention, and after all tries unavailable."""
+    short = Database(text_of(database.url), statement_seconds=3600, lock_seconds=0.001)
+    with database.write() as tx:
+        put(tx, 1)
+        with pytest.raises(Unavailable):
+            short.transact(lambda other: put(other, 2))
+    short.close()
+    assert value(database) == 1
+
+
+def test_a_sqlite_database_has_one_process(database: Database) -> None:
+    """Who serves a SQLite database keeps others out until it ends, orderly or not; PostgreSQL takes any number."""
+    other = Database(text_of(database.url))
+    database.occupy()
+    if not database.sqlite:
+        other.occupy()
+        other.close()
+        return
+    with pytest.raises(Occupied, match=r"\.sqlite is served by another process: SQLite takes one, replicas need Post"):
+        other.occupy()
+    assert value(other) is None
+    database.close()
+    other.occupy()
+    other.close()
+    script = "import sys; from chassis.database import *; one = Database(sys.argv[1]); one.occupy(); print(flush=True)"
+    command = [sys.executable, "-c", f"{script}; input()", text_of(database.url)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        with pytest.raises(Occupied):
+            other.occupy()
+        process.kill()
+    other.occupy()
+    other.close()
 
 
 FAULTS = {

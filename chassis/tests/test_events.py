@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -9,12 +10,14 @@ from threading import Event
 
 import pytest
 import sqlalchemy as sa
+from google.rpc.error_details_pb2 import ResourceInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.database import Database, Tx
-from chassis.events import PARTITIONS, AnotherSequencer, EventsGone, partition_of
+from chassis.database import Database, Text, Tx
+from chassis.events import PARTITIONS, AnotherSequencer, Change, EventsGone, partition_of
 from chassis.feed import sequence
+from chassis.ids import uuid7
 from chassis.tests.events import (
     LOG,
     TABLES,
@@ -30,11 +33,19 @@ from chassis.tests.events import (
 )
 from tests.databases import MakeDatabase
 
+BLANK = "00000000-0000-0000-0000-000000000000"
+NAMES = sa.Table("names", sa.MetaData(), sa.Column("id", Text, primary_key=True), sa.Column("wanted", sa.Boolean))
+
 
 @pytest.fixture
 def database(make_database: MakeDatabase) -> Database:
     """Make an empty log, on each engine in turn."""
-    return make_database(begin, __name__)
+
+    def create(new: Database) -> None:
+        begin(new)
+        NAMES.create(new.writer)
+
+    return make_database(create, __name__)
 
 
 def number_all(database: Database) -> int:
@@ -57,6 +68,36 @@ def test_events_are_numbered_per_partition(database: Database) -> None:
     assert event.type == "google.type.Date"
     assert event.epoch
     assert len({event.id for events in log.values() for event in events}) == 120
+
+
+def test_one_change_of_many_is_what_each_would_tell(database: Database) -> None:
+    """Written in one statement, events differ from those written one by one in their ids alone, which are UUIDv7."""
+    ids = sorted(str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))) for number in range(100))
+
+    def about(one: str) -> Change:
+        data = ResourceInfo(resource_name=f"customers/{one}", owner="银卡\\x00", description=f"{one}, {one}")
+        return Change(f"schemes/s/members/{one}", f"customers/{one}", data)
+
+    def written() -> list[tuple[object, ...]]:
+        with database.read() as tx:
+            rows = tx.execute(sa.select(LOG.outbox).order_by(LOG.outbox.c.id)).all()
+        told.update(row.event_id for row in rows)
+        return sorted((row.subject, row.key, row.partition, row.type, row.time, row.data) for row in rows)
+
+    told: set[str] = set()
+    make = uuid7(lambda: 1_772_000_000_000_000)
+    with database.write() as tx:
+        LOG.add(tx, map(about, ids), 7, make)
+    one_by_one = written()
+    with database.write() as tx:
+        tx.execute(sa.delete(LOG.outbox))
+        tx.execute(sa.insert(NAMES), [{"id": one, "wanted": True} for one in ids])
+        tx.execute(sa.insert(NAMES).values(id="none", wanted=False))
+        wanted = sa.select(NAMES.c.id).where(NAMES.c.wanted)
+        assert LOG.add_for_each(tx, about(BLANK), BLANK, wanted, 7, make) == 100
+    assert written() == one_by_one
+    assert len(told) == 200
+    assert all(uuid.UUID(one).version == 7 and uuid.UUID(one).variant == uuid.RFC_4122 for one in told)
 
 
 def test_the_order_of_a_key_is_kept(database: Database) -> None:

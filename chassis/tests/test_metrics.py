@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import httpx2
 import pytest
 
+from chassis import rebuild
 from chassis.calendar import SECOND
 from chassis.call import Call
 from chassis.consumer import Consumer, cursors_table
@@ -116,7 +117,7 @@ def watched(database: Database, *listeners: Listener) -> Callable[..., float | N
     """Begin a log and watch it and its listeners; answer how a gauge is read."""
     begin(database)
     metrics = Metrics()
-    metrics.watch(database, *backlog(LOG, [listener.consumer for listener in listeners]))
+    metrics.watch(database, *backlog(LOG, [rebuild.Listener(listener.consumer, listener) for listener in listeners]))
     return lambda name, **labels: value(metrics, name, **labels)
 
 

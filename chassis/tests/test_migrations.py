@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from chassis.database import Database, DatabaseFault, metadata
-from chassis.migrations import UnmigratedError, check, current, upgrade
-from chassis.tests.events import at_once
+from chassis.migrations import ADVISORY_LOCK, UnmigratedError, check, current, upgrade
+from chassis.tests.events import at_once, until
 from tests.databases import MakeDatabase, text_of
 
 TABLES = metadata()
@@ -116,4 +117,24 @@ def test_replicas_may_upgrade_at_once(database: Database, revisions: Path) -> No
     for replica in replicas:
         replica.close()
     assert names(database) == ["first"]
+    check(database, revisions)
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_replica_waits_as_long_as_revisions_take(database: Database, revisions: Path) -> None:
+    """Revisions of another replica that take longer than a statement may are waited for, and fail nobody."""
+    waiting = Database(text_of(database.url), pool_size=1, statement_seconds=0.1, lock_seconds=0.1)
+    blocked = sa.text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory' "
+        "AND clock_timestamp() - query_start > interval '0.3 seconds'"
+    )
+    with ThreadPoolExecutor(1) as pool, database.write() as tx:
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+        upgraded = pool.submit(upgrade, waiting, revisions, TABLES)
+        with database.read() as beside:
+            until(lambda: bool(beside.scalar(blocked)) or upgraded.done())
+        assert not upgraded.done()
+        tx.rollback()
+        upgraded.result(30)
+    waiting.close()
     check(database, revisions)

@@ -15,7 +15,7 @@ from google.type.money_pb2 import Money
 from structlog.testing import capture_logs
 
 from chassis.calendar import SECOND
-from chassis.clock import system_clock
+from chassis.clock import elapsed
 from chassis.leases import LENGTH, Leases
 from chassis.operations import (
     Operations,
@@ -24,14 +24,14 @@ from chassis.operations import (
 )
 from chassis.paging import Pager
 from chassis.tests.events import at_once, until
-from chassis.tests.operating import LEASES, TABLE, TEXTS, get, runner, start, unpacked
+from chassis.tests.operating import LEASES, TABLE, TEXTS, get, pass_time, runner, start, unpacked
 from tests.databases import text_of
 from tests.running import START, Clock
 
 # A process that takes up an operation and does not come to its end.
 PROCESS = """
 import sys, time
-from chassis.clock import system_clock
+from chassis.clock import elapsed
 from chassis.database import Database
 from chassis.leases import Leases
 from chassis.operations import Operations, Runner
@@ -43,7 +43,7 @@ def job(running):
     time.sleep(60)
 
 database = Database(sys.argv[1])
-leases = Leases(database, LEASES, system_clock, "killed")
+leases = Leases(database, LEASES, elapsed, "killed")
 leases.start()
 Runner(Operations("tiny", database, TABLE, Pager(bytes(32))), {"count": job}, TEXTS, leases).step()
 """
@@ -68,7 +68,7 @@ def test_after_a_restart_the_work_is_taken_up(operations: Operations) -> None:
     again = Operations("tiny", operations.database, TABLE, Pager(bytes(32)))
     next_one = runner(again, lambda _: Date(year=8), "two", clock)
     assert next_one.step() == 0
-    clock.now += LENGTH
+    pass_time(operations.database, LEASES, clock, LENGTH)
     assert next_one.step() == 1
     assert unpacked(get(again, name).response, Date) == Date(year=8)
 
@@ -78,7 +78,7 @@ def test_the_work_of_a_killed_process_is_taken_up(operations: Operations) -> Non
     """After kill -9 an operation lies idle for no longer than a lease; on SQLite, with its one process, not at all."""
     database = operations.database
     name = start(operations)
-    leases = Leases(database, LEASES, system_clock, "other")
+    leases = Leases(database, LEASES, elapsed, "other")
     other = Runner(operations, {"count": lambda _: Date(year=8)}, TEXTS, leases)
     command = [sys.executable, "-c", PROCESS, text_of(database.url)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -86,11 +86,11 @@ def test_the_work_of_a_killed_process_is_taken_up(operations: Operations) -> Non
         assert process.stdout.readline().strip() == name
         assert other.step() == 0
         process.kill()
-    killed = system_clock()
+    killed = elapsed()
     leases.start()
     assert other.step() == (1 if database.sqlite else 0)
     until(lambda: other.step() == 1 or get(operations, name).done)
-    assert system_clock() - killed < LENGTH + SECOND
+    assert elapsed() - killed < LENGTH + SECOND
     assert unpacked(get(operations, name).response, Date) == Date(year=8)
     leases.stop()
 
@@ -151,7 +151,7 @@ def test_a_runner_that_was_overtaken_ends_nothing(operations: Operations, where:
     other = runner(operations, lambda _: Date(year=8), "two", clock)
 
     def job(running: Running) -> Message:
-        clock.now += LENGTH
+        pass_time(operations.database, LEASES, clock, LENGTH)
         assert other.step() == 1
         if where == "at a report":
             running.report(Money(units=9))
@@ -174,7 +174,7 @@ def test_a_report_keeps_a_long_job(operations: Operations) -> None:
 
     def job(running: Running) -> Message:
         for units in range(5):
-            clock.now += LENGTH - 1
+            pass_time(operations.database, LEASES, clock, LENGTH // 2)
             assert other.step() == 0
             running.report(Money(units=units))
         return Date(year=7)

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 
 from chassis.chain import ChainChangedError, chain_table, remember
 from chassis.database import Database, metadata
-from chassis.settings import Chain, ServiceSettings, SettingError, Settings, Suite
+from chassis.settings import Address, Chain, ServiceSettings, SettingError, Settings, Suite
 
 TABLES = metadata()
 CHAIN = chain_table(TABLES)
@@ -22,6 +22,7 @@ class ShopSettings(ServiceSettings):
     prefix = "SHUKE_SHOP_"
 
     size: int = Field(3, ge=1, le=9, description="how many")
+    depot_address: Address = Field("127.0.0.1:1", description="where the depot answers")
 
 
 def read(**variables: str) -> ShopSettings:
@@ -117,9 +118,63 @@ def test_plain_text_stays_on_this_machine() -> None:
             read(HOST=host)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1:50051",
+        "depot.example:443",
+        "localhost:1",
+        "[::1]:65535",
+        "10.0.0.1:1,10.0.0.2:1",
+        "10.0.0.1:1,10.0.0.1:2",
+    ],
+)
+def test_replicas_have_one_name_or_several_addresses(address: str) -> None:
+    """A service is found by host and port, by a name that stands for several, or by the address of each replica."""
+    assert read(DEPOT_ADDRESS=address).depot_address == address
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("", "'' is not host:port"),
+        ("depot", "'depot' is not host:port"),
+        ("depot:", "'depot:' is not host:port"),
+        (":50051", "':50051' is not host:port"),
+        ("depot:0", "'depot:0' is not host:port"),
+        ("depot:65536", "'depot:65536' is not host:port"),
+        ("depot:²", "'depot:²' is not host:port"),
+        ("dns:///depot:1", "is not host:port"),
+        ("10.0.0.1:1, 10.0.0.2:1", "' 10.0.0.2:1' is not host:port; several go with commas"),
+        ("10.0.0.1:1,", "'' is not host:port"),
+        ("10.0.0.1:1,depot:1", "depot is no IPv4 address; a name that stands for several replicas is given alone"),
+    ],
+)
+def test_an_address_that_leads_nowhere_stops_the_start(address: str, problem: str) -> None:
+    """What is no address, or a list with names in it, is refused with the variable's name."""
+    with pytest.raises(SettingError, match="SHUKE_SHOP_DEPOT_ADDRESS") as wrong:
+        read(DEPOT_ADDRESS=address)
+    assert problem in str(wrong.value)
+
+
 def test_the_suites_own_prefix_leaves_the_others_alone() -> None:
     """SHUKE_ENV and SHUKE_TRUST are read beside the variables of every service."""
     assert Suite.read({"SHUKE_ENV": "production", "SHUKE_SHOP_SIZE": "3"}).env == "production"
+
+
+def test_nats_is_named_by_its_servers() -> None:
+    """The servers are a list of URLs, which may hold a password; without any there is no NATS."""
+    assert Suite.read({}).nats_servers == []
+    found = Suite.read({"SHUKE_NATS_URL": "nats://127.0.0.1:4222, tls://u:hunter2@nats.example:4222"})
+    assert found.nats_servers == ["nats://127.0.0.1:4222", "tls://u:hunter2@nats.example:4222"]
+    assert "hunter" not in "\n".join(found.lines())
+    for value in ("127.0.0.1:4222", "http://hunter2", "nats://", "nats://a:4222,hunter2"):
+        with pytest.raises(SettingError, match=r"SHUKE_NATS_URL: .* each server is written nats://host:port") as wrong:
+            Suite.read({"SHUKE_NATS_URL": value})
+        assert "hunter" not in str(wrong.value)
+    for value in ("", "a.b", "a*", "a b"):
+        with pytest.raises(SettingError, match="SHUKE_NATS_PREFIX"):
+            Suite.read({"SHUKE_NATS_PREFIX": value})
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,16 @@ def test_a_token_of_the_future_is_refused(verifier: Verifier, clock: Clock) -> N
         verifier.verify(signed(ahead, Principal("apiKeys/9", ())))
 
 
+def test_a_clock_that_is_set_back_makes_a_known_token_one_of_the_future(verifier: Verifier, clock: Clock) -> None:
+    """What was verified before the clock was set back is refused like any token of the future, or it would outlive."""
+    token = signed(clock)
+    assert verifier.verify(token) == TILL
+    clock.now -= 3600 * SECOND
+    with pytest.raises(TokenInvalid):
+        verifier.verify(token)
+    assert verifier.verify(signed(clock)) == TILL
+
+
 @pytest.mark.parametrize("missing", ["aud", "sub", "iat", "exp", "permissions", "stores", "staff", "operator"])
 def test_a_token_lacks_nothing(verifier: Verifier, clock: Clock, missing: str) -> None:
     """A token without one of its claims is refused, even well signed."""

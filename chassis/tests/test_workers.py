@@ -6,6 +6,7 @@ from threading import Event
 
 from structlog.testing import capture_logs
 
+from chassis.errors import Overloaded, Unavailable
 from chassis.tests.events import until
 from chassis.workers import Worker
 
@@ -135,6 +136,34 @@ def test_a_fault_does_not_end_the_worker() -> None:
         worker.stop()
     assert [(line["event"], line["worker"], line["problem"]) for line in logs] == [
         ("step failed", "test", "ValueError")
+    ]
+
+
+def test_a_refusal_is_told_when_it_begins_and_when_it_has_passed() -> None:
+    """While a peer or the database is away a worker tries again and again, and says so once."""
+    answers = iter([Unavailable(), Unavailable(), Unavailable(), Overloaded(), 0, 0, Unavailable()])
+    ended = Event()
+
+    def step() -> int:
+        answer = next(answers, None)
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is None:
+            ended.set()
+        return 0
+
+    worker = Worker("test", step)
+    with capture_logs() as logs:
+        worker.start()
+        while not ended.is_set():
+            worker.wake()
+        worker.stop()
+    assert [(line["event"], line.get("problem", "")) for line in logs] == [
+        ("step failed", "Unavailable"),
+        ("step failed", "Overloaded"),
+        ("step works again", ""),
+        ("step failed", "Unavailable"),
+        ("step works again", ""),
     ]
 
 

@@ -46,7 +46,8 @@ def tail(
     if not folder.is_dir():
         raise Problem(f"{folder} is not there; name the suite's folder in SHUKE_HOME")
     choice = Choice(request_id, level, errors=errors, everything=everything)
-    logs = [Log(folder / f"{part}.log") for part in services or PARTS]
+    names = ((f"{part}.log", f"{part}-*.log") for part in services or PARTS)
+    logs = [Log(path) for first, others in names for path in (folder / first, *sorted(folder.glob(others)))]
 
     def new() -> list[Line]:
         return in_order(filter(choice.wants, chain.from_iterable(log.lines() for log in logs)))

@@ -153,6 +153,14 @@ def test_tail_begins_with_the_last_lines_of_all_parts(quiet_shell: Shell) -> Non
     assert json.loads(raw)["request_id"] == "r3"
 
 
+def test_tail_shows_every_replica_of_a_part(quiet_shell: Shell) -> None:
+    """The lines of a part's further replicas are among its own, and what is no part's is left out."""
+    for number, log in enumerate(("customer", "customer-2", "tiering-2", "postgresql")):
+        write(quiet_shell, log, {**CALL, "timestamp": f"2026-03-02T04:00:0{number}Z", "event": log})
+    shown = quiet_shell.type("tail", "--no-follow", "--service", "customer", "--json").stdout.splitlines()
+    assert [json.loads(line)["event"] for line in shown] == ["customer", "customer-2"]
+
+
 def test_every_process_of_the_suite_has_a_log() -> None:
     """The parts that can be chosen are the suite's processes."""
     assert set(PARTS) == {part.name for part in PROCESSES}
@@ -178,11 +186,15 @@ def test_tail_goes_on_until_ctrl_c(quiet_shell: Shell) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.readline().split()[-1] == "before"
-        write(quiet_shell, "gateway", {**CALL, "request_id": "later"})
-        assert process.stdout.readline().split()[-1] == "later"
-        process.send_signal(signal.SIGINT)
-        assert (process.wait(), process.stderr.read()) == (130, "interrupted\n")
+        try:
+            assert process.stdout.readline().split()[-1] == "before"
+            write(quiet_shell, "gateway", {**CALL, "request_id": "later"})
+            assert process.stdout.readline().split()[-1] == "later"
+            process.send_signal(signal.SIGINT)
+            assert (process.wait(30), process.stderr.read()) == (130, "interrupted\n")
+        finally:
+            # It would be waited for without end where it heard nothing.
+            process.kill()
 
 
 def test_a_home_that_is_a_file_is_no_folder(tmp_path: Path) -> None:

@@ -97,6 +97,19 @@ def test_a_key_ends_when_it_expires_and_soon_after_it_is_gone(door: Door) -> Non
     assert refusal(door.http.post("/v1/purchases", json=SALE, headers=bearer(other)))[:2] == (401, "TOKEN_INVALID")
 
 
+def test_a_key_that_is_gone_stays_gone_when_the_clock_is_set_back(door: Door) -> None:
+    """What the gateway remembers from an hour ahead is looked up and signed anew: keys open, or end, as ever."""
+    kept, gone = (
+        door.key(kind="TILL", roles=["till"], stores=["LEEDS"], displayName=name) for name in ("kept", "gone")
+    )
+    for till in (kept, gone):
+        assert door.http.post("/v1/purchases", json=SALE, headers=bearer(till)).status_code == 200
+    door.gateway.database.transact(lambda tx: tx.execute(API_KEYS.delete().where(API_KEYS.c.display_name == "gone")))
+    door.clock.now -= 3600 * SECOND
+    assert door.http.post("/v1/purchases", json=SALE, headers=bearer(kept)).status_code == 200
+    assert refusal(door.http.post("/v1/purchases", json=SALE, headers=bearer(gone)))[:2] == (401, "TOKEN_INVALID")
+
+
 def test_everything_that_is_wrong_with_a_key_is_told_at_once(door: Door) -> None:
     """Unknown roles, a till without stores or with a member of staff, and an expiry in the past: one answer."""
     wrong = door.refused(kind="TILL", roles=["till", "wizard"], staff="E-1", expireTime="2020-01-01T00:00:00Z")

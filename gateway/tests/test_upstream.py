@@ -207,7 +207,7 @@ def test_calls_are_spread_over_replicas(stub: Stub, route: Route) -> None:
         await upstream.close()
 
     with serve() as other:
-        asyncio.run(run(f"ipv4:{stub.address},{other.address}"))
+        asyncio.run(run(f"{stub.address},{other.address}"))
         assert stub.calls
         assert other.calls
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from chassis.settings import SealingSettings
+from chassis.settings import Address, SealingSettings
 
 
 class CustomerSettings(SealingSettings):
@@ -13,8 +13,8 @@ class CustomerSettings(SealingSettings):
     prefix = "SHUKE_CUSTOMER_"
 
     port: int = Field(50051, ge=0, le=65535, description="port to listen on; 0 takes any free one")
-    tiering_address: str = Field("127.0.0.1:50052", description="where tiering answers, for its event feed")
-    notify_address: str = Field("127.0.0.1:50054", description="where notify answers, for its event feed")
+    tiering_address: Address = Field("127.0.0.1:50052", description="where tiering answers, for its event feed")
+    notify_address: Address = Field("127.0.0.1:50054", description="where notify answers, for its event feed")
     mandatory_fields: str = Field(
         "display_name,address,phone",
         pattern="^(display_name|address|phone)(,(display_name|address|phone))*$",

@@ -7,13 +7,15 @@ communication log.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from chassis import names, wire
 from chassis.database import Tx
 from chassis.events import EventLog
 from chassis.ids import NewId
+from chassis.rebuild import Projection
 from services.customer.customers.domain import CustomerClass, State
-from services.customer.customers.repository import put_classes, states
+from services.customer.customers.repository import CLASS_TWINS, put_classes, states
 from services.customer.interactions.convert import interaction_logged
 from services.customer.interactions.domain import Direction, Interaction, Kind
 from services.customer.interactions.repository import Interactions, entered
@@ -33,8 +35,8 @@ KINDS = {
 }
 
 
-def on_tiering(tx: Tx, events: Sequence[event_pb2.Event], _now: int, _new_id: NewId) -> None:
-    """Store the classes that the events tell of; the last one of a customer and scheme counts."""
+def on_tiering(tx: Tx, events: Sequence[event_pb2.Event], _now: int, _new_id: NewId, *, beside: bool = False) -> None:
+    """Store the classes that the events tell of, or build them anew; the last one of a customer and scheme counts."""
     latest: dict[tuple[str, str], CustomerClass] = {}
     for event in events:
         changed = tiering_events.MembershipChanged()
@@ -47,7 +49,10 @@ def on_tiering(tx: Tx, events: Sequence[event_pb2.Event], _now: int, _new_id: Ne
                 en=changed.to_display_name.en,
                 since_time=wire.instant(changed.effective_time),
             )
-    put_classes(tx, [(customer_id, held) for (customer_id, _), held in sorted(latest.items())])
+    put_classes(tx, [(customer_id, held) for (customer_id, _), held in sorted(latest.items())], beside=beside)
+
+
+CLASSES = Projection(CLASS_TWINS, partial(on_tiering, beside=True))
 
 
 class NotifyEvents:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from chassis.access import Recorder
 from chassis.calendar import SECOND
 from chassis.calls import Calls, Pruning
-from chassis.clock import Clock
+from chassis.clock import Clock, elapsed
 from chassis.consumer import Consumer
 from chassis.documents.rpc import PolicyService
-from chassis.feed import EventFeed, sequence
 from chassis.leases import Leases
+from chassis.rebuild import Listener
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
+from chassis.transport import Transport
 from chassis.vault import Rewrapping, Vault
 from services.customer.clients import feed_of
 from services.customer.config import CustomerSettings
 from services.customer.consents.rpc import ConsentService
-from services.customer.consumers import NOTIFY, TIERING, NotifyEvents, on_tiering
+from services.customer.consumers import CLASSES, NOTIFY, TIERING, NotifyEvents, on_tiering
 from services.customer.contacts.rpc import ContactService
 from services.customer.corrections.domain import Limits
 from services.customer.corrections.rpc import Corrections
@@ -38,7 +40,7 @@ from services.customer.purchases.rpc import Purchases
 from services.customer.refunds.rpc import Refunds
 from services.customer.spend.rpc import SpendSummaries
 from services.customer.store_days.rpc import StoreDays
-from services.customer.tables import ACCESSES, CHAIN, CURSORS, LEASES, LOG, METADATA, REQUESTS, VAULT_KEYS
+from services.customer.tables import ACCESSES, CHAIN, CURSORS, LEASES, LOG, METADATA, RELAYED, REQUESTS, VAULT_KEYS
 from shuke.customer.v1 import (
     consents_pb2,
     contacts_pb2,
@@ -63,19 +65,20 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
         raise SettingError(f"{config.prefix}APPROVAL_PEOPLE must be {PEOPLE_IN_PRODUCTION} in production")
     base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock, accesses=ACCESSES)
     database, new_id = base.database, base.new_id
-    leases = Leases(database, LEASES, clock, new_id())
+    leases = Leases(database, LEASES, elapsed, new_id())
+    transport = Transport(base, suite, leases, LOG, RELAYED)
     vault = Vault(VAULT_KEYS, config.vault_keys, config.index_keys)
     calls = Calls(database, REQUESTS, clock, new_id, lambda content: vault.digest("REQUEST", content))
     customers, entries = Customers(vault), StaffEntries(vault)
     interactions = Interactions(vault)
     notices = Notices(notice_of)
+    recorder = Recorder(ACCESSES, database, clock, new_id)
     policy = FilePolicy(tuple(config.mandatory_fields.split(",")), config.completion_days)
     tolerance = config.clock_tolerance_seconds * SECOND
 
     refunds = Refunds(calls, database, customers, LOG, chain, base.pager, tolerance)
     purchases = Purchases(calls, database, customers, LOG, chain, base.pager, tolerance, refunds.link)
 
-    sequencer = leases.worker("sequencer", lambda: sequence(database, LOG))
     tiering = feed_of("tiering", config.tiering_address, base.credentials)
     classes = Consumer(database, CURSORS, TIERING, on_tiering, clock=clock, new_id=new_id)
     notify = feed_of("notify", config.notify_address, base.credentials)
@@ -83,7 +86,7 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
 
     base.server.add(
         customer_pb2.DESCRIPTOR.services_by_name["CustomerService"],
-        CustomerService(calls, database, customers, notices, LOG, chain, policy),
+        CustomerService(calls, database, customers, notices, LOG, chain, policy, recorder.record_all),
     )
     base.server.add(
         consents_pb2.DESCRIPTOR.services_by_name["ConsentService"],
@@ -122,14 +125,12 @@ def build(config: CustomerSettings, suite: Suite, chain: Chain, clock: Clock) ->
         SpendSummaries(database, require, chain.money),
         StoreDays(calls, database, chain, base.pager),
     )
-    base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
-    listeners = (
-        leases.listener("tiering events", lambda: classes.poll(tiering)),
-        leases.listener("notify events", lambda: messages.poll(notify)),
-    )
+    base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], transport.feed)
+    listeners = (Listener(classes, tiering, CLASSES), Listener(messages, notify))
     rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
     pruning = leases.worker("old answers", Pruning(database, REQUESTS, clock, config.request_days).step)
-    return Service(base, (leases, sequencer, *listeners, rewrapping, pruning), consumers=(classes, messages))
+    listening = map(transport.listening, listeners)
+    return Service(base, (leases, *transport.workers, *listening, rewrapping, pruning), listeners=listeners)
 
 
 PROGRAM = Program(API, CustomerSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

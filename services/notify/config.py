@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from chassis.settings import SealingSettings
+from chassis.settings import Address, SealingSettings
 
 
 class NotifySettings(SealingSettings):
@@ -15,11 +15,11 @@ class NotifySettings(SealingSettings):
     prefix = "SHUKE_NOTIFY_"
 
     port: int = Field(50054, ge=0, le=65535, description="port to listen on; 0 takes any free one")
-    customer_address: str = Field(
+    customer_address: Address = Field(
         "127.0.0.1:50051", description="where the customer service answers, for contacts and its event feed"
     )
-    tiering_address: str = Field("127.0.0.1:50052", description="where tiering answers, for its event feed")
-    ticketing_address: str = Field("127.0.0.1:50053", description="where ticketing answers, for its event feed")
+    tiering_address: Address = Field("127.0.0.1:50052", description="where tiering answers, for its event feed")
+    ticketing_address: Address = Field("127.0.0.1:50053", description="where ticketing answers, for its event feed")
     approval_people: int = Field(
         3,
         ge=1,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ from chassis.calendar import day_of
 from chassis.database import Tx
 from chassis.events import EventLog
 from chassis.ids import NewId
+from chassis.rebuild import Projection
 from chassis.texts import label
 from services.notify.gradings import domain as gradings
 from services.notify.gradings.domain import GradeResult
@@ -204,6 +205,7 @@ def _happened(event: event_pb2.Event) -> TicketEvent | None:
                 event_id=event.id,
                 time=wire.instant(event.time),
                 occasion=occasion,
+                ticket=ticket.name,
                 number=ticket.number,
                 type=_term(ticket, "type"),
                 severity=_term(ticket, "severity"),
@@ -225,11 +227,12 @@ def _own(change: Proto) -> dict[str, Any]:
         case ticketing_pb2.TicketTransferred(escalated=True):
             return {"occasion": Occasion.ESCALATED}
         case ticketing_pb2.CommitmentMade():
-            return {"promised_time": change.promised_time.ToDatetime(UTC)}
+            return {"commitment": change.number, "promised_time": change.promised_time.ToDatetime(UTC)}
         case ticketing_pb2.ClockAtRisk() | ticketing_pb2.ClockBreached():
-            return {"clock": _term(change, "clock"), "due_time": change.due_time.ToDatetime(UTC)}
+            due_time = change.due_time.ToDatetime(UTC)
+            return {"clock": _term(change, "clock"), "commitment": change.number, "due_time": due_time}
         case ticketing_pb2.FollowUpDue():
-            return {"owner": change.owner}
+            return {"owner": change.owner, "follow_up": change.follow_up}
         case _:
             return {}
 
@@ -259,8 +262,8 @@ TICKET_FILTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
-def on_customer(tx: Tx, events: Sequence[event_pb2.Event], _now: int, _new_id: NewId) -> None:
-    """Keep where staff serve; the last that is told of a member counts."""
+def on_customer(tx: Tx, events: Sequence[event_pb2.Event], _now: int, _new_id: NewId, *, beside: bool = False) -> None:
+    """Keep where staff serve, or build that anew beside; the last that is told of a member counts."""
     latest: dict[str, Member] = {}
     for event in events:
         changed = customer_pb2.StaffChanged()
@@ -273,4 +276,7 @@ def on_customer(tx: Tx, events: Sequence[event_pb2.Event], _now: int, _new_id: N
                 stores=tuple(map(names.identity, changed.stores)),
                 chain_wide=changed.chain_wide,
             )
-    staff.put(tx, latest.values())
+    staff.put(tx, latest.values(), beside=beside)
+
+
+STAFF = Projection(staff.TWINS, partial(on_customer, beside=True))

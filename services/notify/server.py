@@ -9,20 +9,20 @@ from pathlib import Path
 
 from chassis.calendar import SECOND, day_of
 from chassis.calls import Calls, Pruning
-from chassis.clock import Clock
+from chassis.clock import Clock, elapsed
 from chassis.consumer import Consumer
 from chassis.documents.rpc import PolicyService
-from chassis.feed import EventFeed, sequence
 from chassis.leases import Leases
+from chassis.rebuild import Listener
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
+from chassis.transport import Transport
 from chassis.vault import Rewrapping, Vault
-from chassis.workers import Worker
 from services.notify.channels.file import FileChannel
 from services.notify.channels.smtp import Server, SmtpChannel
 from services.notify.clients import PERMISSIONS, ContactBook, event_feed
 from services.notify.config import NotifySettings
-from services.notify.consumers import TICKET_FILTERS, Intake, TicketingEvents, TieringEvents, on_customer
+from services.notify.consumers import STAFF, TICKET_FILTERS, Intake, TicketingEvents, TieringEvents, on_customer
 from services.notify.delivery.domain import Channel, Patience
 from services.notify.explanations.rpc import Explanations
 from services.notify.messages.convert import values_of
@@ -32,7 +32,7 @@ from services.notify.policies.rpc import notice_rules
 from services.notify.rules.convert import rule_of
 from services.notify.rules.repository import Rules
 from services.notify.schedule import Delivery
-from services.notify.tables import CHAIN, CURSORS, LEASES, LOG, METADATA, REQUESTS, VAULT_KEYS
+from services.notify.tables import CHAIN, CURSORS, LEASES, LOG, METADATA, RELAYED, REQUESTS, VAULT_KEYS
 from services.notify.templates.convert import template_of
 from services.notify.templates.repository import Templates
 from services.notify.templates.rpc import TemplateService
@@ -54,7 +54,8 @@ def build(config: NotifySettings, suite: Suite, chain: Chain, clock: Clock) -> S
     ways_out = channels(config, chain)
     base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock, PERMISSIONS)
     database, new_id, pager = base.database, base.new_id, base.pager
-    leases = Leases(database, LEASES, clock, new_id())
+    leases = Leases(database, LEASES, elapsed, new_id())
+    transport = Transport(base, suite, leases, LOG, RELAYED)
     vault = Vault(VAULT_KEYS, config.vault_keys, config.index_keys)
     calls = Calls(database, REQUESTS, clock, new_id, lambda content: vault.digest("REQUEST", content))
     messages = Messages(vault, partial(values_of, currency=chain.money, zone=zone))
@@ -62,21 +63,19 @@ def build(config: NotifySettings, suite: Suite, chain: Chain, clock: Clock) -> S
     rules = Rules(rule_of, partial(day_of, zone=zone))
 
     intake = Intake(LOG, messages, templates)
-    consumers, listeners = [], list[Worker]()
-    for owner, address, effect in (
-        ("customer", config.customer_address, on_customer),
-        ("tiering", config.tiering_address, TieringEvents(intake, rules, zone)),
-        ("ticketing", config.ticketing_address, TicketingEvents(intake, rules)),
+    listeners = list[Listener]()
+    for owner, address, effect, projection in (
+        ("customer", config.customer_address, on_customer, STAFF),
+        ("tiering", config.tiering_address, TieringEvents(intake, rules, zone), None),
+        ("ticketing", config.ticketing_address, TicketingEvents(intake, rules), None),
     ):
         consumer = Consumer(database, CURSORS, f"{owner}.shuke", effect, clock=clock, new_id=new_id)
         feed = event_feed(owner, address, base.credentials)
-        consumers.append(consumer)
-        listeners.append(leases.listener(f"{owner} events", partial(consumer.poll, feed)))
+        listeners.append(Listener(consumer, feed, projection))
     book = ContactBook(config.customer_address, base.credentials)
     patience = Patience(config.attempts, config.first_pause_seconds * SECOND, config.lease_seconds * SECOND)
     chance = secrets.SystemRandom().random
     delivery = Delivery(calls, messages, templates, LOG, book, ways_out, patience, chance)
-    sequencer = leases.worker("sequencer", lambda: sequence(database, LOG))
 
     base.server.add(
         messages_pb2.DESCRIPTOR.services_by_name["MessageService"],
@@ -99,10 +98,12 @@ def build(config: NotifySettings, suite: Suite, chain: Chain, clock: Clock) -> S
             examples=not production,
         ),
     )
-    base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
+    base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], transport.feed)
     rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
     pruning = leases.worker("old answers", Pruning(database, REQUESTS, clock, config.request_days).step)
-    return Service(base, (leases, sequencer, *listeners, rewrapping, pruning, delivery), consumers=tuple(consumers))
+    listening = map(transport.listening, listeners)
+    workers = (leases, *transport.workers, *listening, rewrapping, pruning, delivery)
+    return Service(base, workers, listeners=tuple(listeners))
 
 
 def channels(config: NotifySettings, chain: Chain) -> dict[str, Channel]:

@@ -9,10 +9,12 @@ from chassis.database import metadata
 from chassis.documents import documents_tables
 from chassis.events import EventLog
 from chassis.leases import leases_table
+from chassis.relay import relay_table
 from chassis.vault import vault_table
 
 METADATA = metadata()
 LOG = EventLog(METADATA, "notify.shuke")
+RELAYED = relay_table(METADATA)
 LEASES = leases_table(METADATA)
 REQUESTS = requests_table(METADATA)
 CURSORS = cursors_table(METADATA)

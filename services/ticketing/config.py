@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from chassis.settings import SealingSettings
+from chassis.settings import Address, SealingSettings
 
 
 class TicketingSettings(SealingSettings):
@@ -13,10 +13,10 @@ class TicketingSettings(SealingSettings):
     prefix = "SHUKE_TICKETING_"
 
     port: int = Field(50053, ge=0, le=65535, description="port to listen on; 0 takes any free one")
-    customer_address: str = Field(
+    customer_address: Address = Field(
         "127.0.0.1:50051", description="where the customer service answers, for customers and its event feed"
     )
-    tiering_address: str = Field("127.0.0.1:50052", description="where tiering answers, for its event feed")
+    tiering_address: Address = Field("127.0.0.1:50052", description="where tiering answers, for its event feed")
     approval_people: int = Field(
         3,
         ge=1,

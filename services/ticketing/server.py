@@ -5,21 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from chassis.calls import Calls, Pruning
-from chassis.clock import Clock
+from chassis.clock import Clock, elapsed
 from chassis.consumer import Consumer
 from chassis.documents.rpc import PolicyService
-from chassis.feed import EventFeed, sequence
 from chassis.leases import Leases
 from chassis.metrics import Reading
+from chassis.rebuild import Listener
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
+from chassis.transport import Transport
 from chassis.vault import Rewrapping, Vault
 from services.ticketing.cases.repository import Cases
 from services.ticketing.clients import PERMISSIONS, CustomerBook, customer_feed, tiering_feed
 from services.ticketing.clocks.repository import count_due
 from services.ticketing.complaints.rpc import ComplaintService
 from services.ticketing.config import TicketingSettings
-from services.ticketing.consumers import CUSTOMER, TIERING, on_customer, on_tiering
+from services.ticketing.consumers import CLASSES, CUSTOMER, DIRECTORY, TIERING, on_customer, on_tiering
 from services.ticketing.desk.rpc import Desk
 from services.ticketing.explanations.rpc import Explanations
 from services.ticketing.followups.rpc import DueFollowUps, FollowUpService
@@ -30,7 +31,7 @@ from services.ticketing.policies.convert import rules_of
 from services.ticketing.policies.repository import Policies
 from services.ticketing.policies.rpc import PAYLOADS
 from services.ticketing.schedule import Sweeper
-from services.ticketing.tables import ACCESSES, CHAIN, CURSORS, LEASES, LOG, METADATA, REQUESTS, VAULT_KEYS
+from services.ticketing.tables import ACCESSES, CHAIN, CURSORS, LEASES, LOG, METADATA, RELAYED, REQUESTS, VAULT_KEYS
 from services.ticketing.tickets.rpc import TicketService
 from services.ticketing.timeline.repository import Timeline
 from shuke.event.v1 import event_pb2
@@ -49,7 +50,8 @@ def build(config: TicketingSettings, suite: Suite, chain: Chain, clock: Clock) -
         API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock, PERMISSIONS, accesses=ACCESSES
     )
     database, new_id, pager = base.database, base.new_id, base.pager
-    leases = Leases(database, LEASES, clock, new_id())
+    leases = Leases(database, LEASES, elapsed, new_id())
+    transport = Transport(base, suite, leases, LOG, RELAYED)
     vault = Vault(VAULT_KEYS, config.vault_keys, config.index_keys)
     calls = Calls(database, REQUESTS, clock, new_id, lambda content: vault.digest("REQUEST", content))
     cases, timeline = Cases(vault), Timeline(vault)
@@ -60,7 +62,6 @@ def build(config: TicketingSettings, suite: Suite, chain: Chain, clock: Clock) -
     tiering = tiering_feed(config.tiering_address, base.credentials)
     directory = Consumer(database, CURSORS, CUSTOMER, on_customer, clock=clock, new_id=new_id)
     classes = Consumer(database, CURSORS, TIERING, on_tiering, clock=clock, new_id=new_id)
-    sequencer = leases.worker("sequencer", lambda: sequence(database, LOG))
 
     base.server.add(tickets_pb2.DESCRIPTOR.services_by_name["TicketService"], TicketService(desk, book, pager))
     base.server.add(
@@ -74,20 +75,18 @@ def build(config: TicketingSettings, suite: Suite, chain: Chain, clock: Clock) -
         policies_pb2.DESCRIPTOR.services_by_name["PolicyService"],
         PolicyService(policies_pb2, PAYLOADS, calls, database, pager, config.approval_people, examples=not production),
     )
-    base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
+    base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], transport.feed)
     sweeper = leases.worker("clocks", Sweeper(calls, cases, timeline, LOG).sweep)
     falling_due = leases.worker("follow-ups", DueFollowUps(desk).step)
     rewrapping = leases.worker("vault keys", Rewrapping(database, vault).step)
-    listeners = (
-        leases.listener("customer events", lambda: directory.poll(customer)),
-        leases.listener("tiering events", lambda: classes.poll(tiering)),
-    )
+    listeners = (Listener(directory, customer, DIRECTORY), Listener(classes, tiering, CLASSES))
     base.metrics.watch(
         database, Reading("shuke_clocks_due", "Clocks with an alert to be fired", lambda tx: count_due(tx, clock()))
     )
     pruning = leases.worker("old answers", Pruning(database, REQUESTS, clock, config.request_days).step)
-    workers = (leases, sequencer, *listeners, sweeper, falling_due, rewrapping, pruning)
-    return Service(base, workers, consumers=(directory, classes))
+    listening = map(transport.listening, listeners)
+    workers = (leases, *transport.workers, *listening, sweeper, falling_due, rewrapping, pruning)
+    return Service(base, workers, listeners=listeners)
 
 
 PROGRAM = Program(API, TicketingSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

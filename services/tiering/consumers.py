@@ -18,6 +18,7 @@ from chassis.database import Tx
 from chassis.errors import Problems
 from chassis.events import Change, EventLog
 from chassis.ids import NewId
+from chassis.rebuild import Projection
 from chassis.settings import Chain
 from services.tiering.benefits.domain import display_names
 from services.tiering.benefits.repository import Catalogues
@@ -79,6 +80,15 @@ class CustomerEvents:
             ):
                 memberships.add(tx, moved)
                 self.log.add(tx, told, now, new_id)
+
+    @property
+    def projection(self) -> Projection:
+        """The sums: whoever reads the customer service's events once more arrives at the same."""
+        return Projection(spend.TWINS, self.add_beside)
+
+    def add_beside(self, tx: Tx, events: Sequence[event_pb2.Event], _now: int, _new_id: NewId) -> None:
+        """Add the same to the sums that are built anew; classes stay what they are."""
+        spend.add(tx, [change for event in events for change in self._changes(event)], beside=True)
 
     def _changes(self, event: event_pb2.Event) -> Sequence[SpendChange]:
         """Read what an event does to its customer's sums; nothing without a customer, and for events of other kinds."""

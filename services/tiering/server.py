@@ -8,14 +8,15 @@ from pathlib import Path
 from google.longrunning import operations_pb2
 
 from chassis.calls import Calls, Pruning
-from chassis.clock import Clock
+from chassis.clock import Clock, elapsed
 from chassis.consumer import Consumer, Feed
 from chassis.documents.rpc import PolicyService
-from chassis.feed import EventFeed, sequence
 from chassis.leases import Leases
 from chassis.operations import Operations, Runner
+from chassis.rebuild import Listener
 from chassis.service import Foundation, Program, Service
 from chassis.settings import Chain, SettingError, Suite
+from chassis.transport import Transport
 from chassis.workers import Worker
 from services.tiering.analytics.rpc import AnalyticsService
 from services.tiering.benefits.convert import catalogue_of
@@ -24,13 +25,14 @@ from services.tiering.benefits.rpc import BenefitService, catalogue_beside
 from services.tiering.clients import customer_feed
 from services.tiering.config import TieringSettings
 from services.tiering.consumers import SOURCE, CustomerEvents
-from services.tiering.evaluations.rpc import KIND, EvaluationJob, EvaluationService
+from services.tiering.evaluations.job import EvaluationJob
+from services.tiering.evaluations.rpc import KIND, EvaluationService
 from services.tiering.explanations.rpc import Explanations
 from services.tiering.memberships.rpc import MembershipService
 from services.tiering.policies.convert import rules_of
 from services.tiering.policies.repository import Policies
 from services.tiering.policies.rpc import rules
-from services.tiering.tables import CHAIN, CURSORS, LEASES, LOG, METADATA, OPERATIONS, REQUESTS
+from services.tiering.tables import CHAIN, CURSORS, LEASES, LOG, METADATA, OPERATIONS, RELAYED, REQUESTS
 from shuke.event.v1 import event_pb2
 from shuke.tiering.v1 import benefits_pb2, errors_pb2, policies_pb2, tiering_pb2
 
@@ -46,7 +48,8 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
     base = Foundation(API, config, suite, chain, errors_pb2.ErrorReason.DESCRIPTOR, clock)
     database, new_id, pager = base.database, base.new_id, base.pager
     calls = Calls(database, REQUESTS, clock, new_id)
-    leases = Leases(database, LEASES, clock, new_id())
+    leases = Leases(database, LEASES, elapsed, new_id())
+    transport = Transport(base, suite, leases, LOG, RELAYED)
     policies = Policies(partial(rules_of, currency=chain.money))
     catalogues = Catalogues(partial(catalogue_of, currency=chain.money))
     operations = Operations(API, database, OPERATIONS, pager)
@@ -54,9 +57,9 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
     feed = customer or customer_feed(config.customer_address, base.credentials)
     events = CustomerEvents(LOG, policies, catalogues, chain)
     consumer = Consumer(database, CURSORS, SOURCE, events, clock=clock, new_id=new_id)
-    run = EvaluationJob(calls, database, LOG, policies, catalogues, chain, consumer, feed)
+    listener = Listener(consumer, feed, events.projection)
+    run = EvaluationJob(calls, config, LOG, policies, catalogues, chain, listener)
     runner = Runner(operations, {KIND: run}, base.texts, leases)
-    sequencer = leases.worker("sequencer", lambda: sequence(database, LOG))
 
     ours = tiering_pb2.DESCRIPTOR.services_by_name
     payloads = catalogue_beside(rules(chain.money), chain.money)
@@ -76,11 +79,11 @@ def build(config: TieringSettings, suite: Suite, chain: Chain, clock: Clock, cus
     )
     base.server.add(ours["AnalyticsService"], AnalyticsService(database, policies, chain, clock))
     base.server.add(operations_pb2.DESCRIPTOR.services_by_name["Operations"], operations)
-    base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], EventFeed(database, LOG, sequencer.wake))
-    listener = leases.listener("customer events", lambda: consumer.poll(feed))
+    base.server.add(event_pb2.DESCRIPTOR.services_by_name["EventFeedService"], transport.feed)
     pruning = leases.worker("old answers", Pruning(database, REQUESTS, clock, config.request_days).step)
-    workers = (leases, sequencer, listener, Worker("operations", runner.step), pruning)
-    return Service(base, workers, consumers=(consumer,))
+    listening = transport.listening(listener)
+    workers = (leases, *transport.workers, listening, Worker("operations", runner.step), pruning)
+    return Service(base, workers, listeners=(listener,))
 
 
 PROGRAM = Program(API, TieringSettings, build, METADATA, Path(__file__).parent / "migrations", CHAIN, LOG)

@@ -10,9 +10,11 @@ from chassis.documents import documents_tables
 from chassis.events import EventLog
 from chassis.leases import leases_table
 from chassis.operations import operations_table
+from chassis.relay import relay_table
 
 METADATA = metadata()
 LOG = EventLog(METADATA, "tiering.shuke")
+RELAYED = relay_table(METADATA)
 REQUESTS = requests_table(METADATA)
 CURSORS = cursors_table(METADATA)
 LEASES = leases_table(METADATA)

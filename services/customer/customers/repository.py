@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
@@ -11,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from chassis.among import Among
 from chassis.database import Contention, Tx, hold, upsert
 from chassis.errors import listed
 from chassis.vault import Vault
@@ -28,24 +30,28 @@ from services.customer.customers.domain import (
     contact_keys,
     keys,
 )
-from services.customer.customers.tables import CLASSES, CUSTOMERS, KEYS
+from services.customer.customers.tables import CLASSES, CLASSES_BESIDE, CUSTOMERS, KEYS
 from services.customer.personal.domain import Address, ContactPoint, ExternalId, Personal
 
 PERSONAL = "customers.personal"
 
+# What is built anew when tiering's events are read once more.
+CLASS_TWINS = {CLASSES: CLASSES_BESIDE}
+
 # Written down once: building an expression takes longer than running it.
-IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
-BY_ID = sa.select(CUSTOMERS).where(CUSTOMERS.c.id.in_(IDS)).order_by(CUSTOMERS.c.id)
+BY_ID = sa.select(CUSTOMERS).where(Among("ids", CUSTOMERS.c.id)).order_by(CUSTOMERS.c.id)
 BY_ENROLMENT = sa.select(CUSTOMERS).where(
     CUSTOMERS.c.home_store == sa.bindparam("store"), CUSTOMERS.c.enrolment_ref == sa.bindparam("enrolment_ref")
 )
+# Two conditions rather than one of both together, for which SQLite's planner would read all keys of a kind. They are as
+# good, since a digest says the kind too.
 BY_KEY = (
     sa.select(KEYS)
-    .where(sa.tuple_(KEYS.c.kind, KEYS.c.digest).in_(sa.bindparam("keys", expanding=True)))
+    .where(Among("kinds", KEYS.c.kind), KEYS.c.digest.in_(sa.bindparam("digests", expanding=True)))
     .order_by(KEYS.c.customer_id)
 )
-STATES = sa.select(CUSTOMERS.c.id, CUSTOMERS.c.state).where(CUSTOMERS.c.id.in_(IDS))
-CLASSES_OF = sa.select(CLASSES).where(CLASSES.c.customer_id.in_(IDS)).order_by(CLASSES.c.scheme)
+STATES = sa.select(CUSTOMERS.c.id, CUSTOMERS.c.state).where(Among("ids", CUSTOMERS.c.id))
+CLASSES_OF = sa.select(CLASSES).where(Among("ids", CLASSES.c.customer_id)).order_by(CLASSES.c.scheme)
 
 
 class Customers:
@@ -126,13 +132,20 @@ class Customers:
         ids = {customer_id for found in self.ids_by_keys(tx, wanted).values() for customer_id in found}
         return self._read(tx, BY_ID, {"ids": sorted(ids)[:MOST_MATCHES]}) if ids else []
 
+    def by_each_key(self, tx: Tx, wanted: Sequence[Key]) -> list[list[Customer]]:
+        """Find the files that each key leads to, the oldest first. By the primary key of `customer_keys`."""
+        ids = {key: sorted(found)[:MOST_MATCHES] for key, found in self.ids_by_keys(tx, wanted).items()}
+        files = self.find(tx, itertools.chain.from_iterable(ids.values())) if ids else {}
+        return [[files[customer_id] for customer_id in ids.get(key, ())] for key in wanted]
+
     def ids_by_keys(self, tx: Tx, wanted: Iterable[Key]) -> dict[Key, list[str]]:
         """Find the ids that each key leads to. By the primary key of `customer_keys`."""
         digests = {(str(key.kind), digest): key for key in wanted for digest in self.vault.digests(key.kind, key.value)}
         if not digests:
             return {}
         found: dict[Key, list[str]] = {}
-        for row in tx.execute(BY_KEY, {"keys": list(digests)}):
+        kinds, blind = zip(*digests, strict=True)
+        for row in tx.execute(BY_KEY, {"kinds": sorted(set(kinds)), "digests": blind}):
             ids = found.setdefault(digests[(row.kind, row.digest)], [])
             # While the blind index is made anew, a file stands under two digests of one key.
             if row.customer_id not in ids:
@@ -182,17 +195,18 @@ def classes(tx: Tx, ids: Iterable[str]) -> dict[str, list[CustomerClass]]:
     return found
 
 
-def put_classes(tx: Tx, changes: Sequence[tuple[str, CustomerClass]]) -> None:
-    """Store the classes that customers hold from now on; an empty class key takes the class away."""
+def put_classes(tx: Tx, changes: Sequence[tuple[str, CustomerClass]], *, beside: bool = False) -> None:
+    """Store the classes that customers hold from now on, or beside; an empty class key takes the class away."""
+    table = CLASSES_BESIDE if beside else CLASSES
     kept = [{"customer_id": customer_id, **dataclasses.asdict(held)} for customer_id, held in changes if held.class_key]
     if kept:
-        statement = upsert(tx, CLASSES)
+        statement = upsert(tx, table)
         new = {name: statement.excluded[name] for name in ("class_key", "zh", "en", "since_time")}
         tx.execute(statement.on_conflict_do_update(index_elements=["customer_id", "scheme"], set_=new), kept)
     for customer_id, held in changes:
         if not held.class_key:
-            mine = sa.and_(CLASSES.c.customer_id == customer_id, CLASSES.c.scheme == held.scheme)
-            tx.execute(sa.delete(CLASSES).where(mine))
+            mine = sa.and_(table.c.customer_id == customer_id, table.c.scheme == held.scheme)
+            tx.execute(sa.delete(table).where(mine))
 
 
 _PLAIN = [field.name for field in dataclasses.fields(Customer) if field.name != "personal"]

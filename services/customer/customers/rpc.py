@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from chassis import names
@@ -12,6 +14,7 @@ from chassis.calls import Calls
 from chassis.database import Database, Tx
 from chassis.errors import Problems
 from chassis.events import EventLog
+from chassis.gathering import Gathering
 from chassis.ids import NewId
 from chassis.settings import Chain
 from services.customer.consents.convert import consent_changed
@@ -20,9 +23,11 @@ from services.customer.consents.repository import append
 from services.customer.customers import convert, repository
 from services.customer.customers.domain import (
     Customer,
+    CustomerClass,
     Enrolment,
     EnrolmentConflict,
     FilePolicy,
+    Key,
     contact_keys,
     enrol,
     refuse_known,
@@ -34,6 +39,16 @@ from services.customer.personal.domain import SEE_PERSONAL
 from services.customer.policies.repository import Notices
 from services.customer.spend.repository import spends
 from shuke.customer.v1 import customer_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A customer's file, with the classes that the customer holds, and the times of the first and the last sale."""
+
+    customer: Customer
+    held: Sequence[CustomerClass]
+    first_time: int | None
+    last_time: int | None
 
 
 class CustomerService:
@@ -48,6 +63,7 @@ class CustomerService:
         log: EventLog,
         chain: Chain,
         policy: FilePolicy,
+        record: Callable[[Sequence[Call]], None],
     ) -> None:
         self.calls = calls
         self.database = database
@@ -56,6 +72,8 @@ class CustomerService:
         self.log = log
         self.chain = chain
         self.policy = policy
+        self.record = record
+        self.lookups = Gathering(self._look_up)
 
     def EnrolCustomer(self, request: pb.EnrolCustomerRequest, call: Call) -> pb.EnrolCustomerResponse:
         """Open a file, answer the one that this enrolment opened before, or list who is known already."""
@@ -69,11 +87,11 @@ class CustomerService:
             if known is not None:
                 if known.enrolment_hash not in digests:
                     raise EnrolmentConflict(enrolment_ref=request.enrolment_ref, store=enrolment.store, name=known.name)
-                return pb.EnrolCustomerResponse(customer=self._files(tx, [known], call)[0], replayed=True)
+                return pb.EnrolCustomerResponse(customer=_profiles(_files(tx, [known]), call)[0], replayed=True)
             self._require_told(tx, enrolment, now)
             matches = self._rivals(tx, enrolment)
             if matches:
-                return pb.EnrolCustomerResponse(matches=self._matches(tx, matches, call, desk=False))
+                return pb.EnrolCustomerResponse(matches=_matches(_files(tx, matches), call, desk=False))
             customer = self._open(tx, enrolment, word, digests[0], now, new_id)
             # A new customer has neither classes nor purchases yet, and the till has just told what is answered.
             return pb.EnrolCustomerResponse(
@@ -117,7 +135,7 @@ class CustomerService:
         """Answer many files, all or none."""
         with self.database.read() as tx:
             found = self.customers.get(tx, list(map(names.identity, request.names)))
-            return pb.BatchGetCustomersResponse(customers=self._files(tx, found, call))
+            return pb.BatchGetCustomersResponse(customers=_profiles(_files(tx, found), call))
 
     def LookupCustomer(self, request: pb.LookupCustomerRequest, call: Call) -> pb.LookupCustomerResponse:
         """Find files by a key."""
@@ -127,9 +145,18 @@ class CustomerService:
         problems = Problems()
         key = convert.key_from_proto(problems, "lookup", request.lookup, self.chain.region)
         problems.refuse()
+        files = self.lookups.run(call, (call, key)) if key else []
+        return pb.LookupCustomerResponse(matches=_matches(files, call, desk=desk))
+
+    def _look_up(self, lookups: Sequence[tuple[Call, Key]]) -> list[list[File]]:
+        """Find the files of each key, and record who read them."""
         with self.database.read() as tx:
-            found = self.customers.by_keys(tx, [key] if key else [])
-            return pb.LookupCustomerResponse(matches=self._matches(tx, found, call, desk=desk))
+            found = self.customers.by_each_key(tx, [key for _, key in lookups])
+            files = iter(_files(tx, [customer for customers in found for customer in customers]))
+        for (call, _), customers in zip(lookups, found, strict=True):
+            call.read(customer.name for customer in customers)
+        self.record([call for call, _ in lookups])
+        return [list(itertools.islice(files, len(customers))) for customers in found]
 
     def _today(self, now: int) -> date:
         return day_of(now, self.chain.zone_info)
@@ -164,39 +191,43 @@ class CustomerService:
 
     def _file(self, name: str, call: Call) -> pb.Customer:
         with self.database.read() as tx:
-            return self._files(tx, self.customers.get(tx, [names.identity(name)]), call)[0]
+            return _profiles(_files(tx, self.customers.get(tx, [names.identity(name)])), call)[0]
 
-    def _files(self, tx: Tx, customers: Sequence[Customer], call: Call) -> list[pb.Customer]:
-        ids = [customer.id for customer in customers]
-        held, sums = repository.classes(tx, ids), spends(tx, ids)
-        call.read(customer.name for customer in customers)
-        veiled = not call.principal.may(SEE_PERSONAL)
-        return [
-            convert.customer_to_proto(
-                customer,
-                held.get(customer.id, ()),
-                _times(sums.get((customer.id, CHAIN_SCOPE))),
-                call.language,
-                veiled=veiled,
-            )
-            for customer in customers
-        ]
 
-    def _matches(self, tx: Tx, customers: Sequence[Customer], call: Call, *, desk: bool) -> list[pb.CustomerMatch]:
-        ids = [customer.id for customer in customers]
-        held, sums = repository.classes(tx, ids), spends(tx, ids)
-        call.read(customer.name for customer in customers)
-        profiles = self._files(tx, customers, call) if desk else [None] * len(customers)
-        return [
-            convert.match_to_proto(
-                customer,
-                held.get(customer.id, ()),
-                first_purchase_due=_times(sums.get((customer.id, CHAIN_SCOPE)))[0] is None,
-                language=call.language,
-                profile=profile,
-            )
-            for customer, profile in zip(customers, profiles, strict=True)
-        ]
+def _files(tx: Tx, customers: Sequence[Customer]) -> list[File]:
+    """Read what customers hold and when they bought, which is answered with their files."""
+    ids = {customer.id for customer in customers}
+    held, sums = (repository.classes(tx, ids), spends(tx, ids)) if ids else ({}, {})
+    return [
+        File(customer, held.get(customer.id, ()), *_times(sums.get((customer.id, CHAIN_SCOPE))))
+        for customer in customers
+    ]
+
+
+def _profiles(files: Sequence[File], call: Call) -> list[pb.Customer]:
+    call.read(file.customer.name for file in files)
+    veiled = not call.principal.may(SEE_PERSONAL)
+    return [
+        convert.customer_to_proto(
+            file.customer, file.held, (file.first_time, file.last_time), call.language, veiled=veiled
+        )
+        for file in files
+    ]
+
+
+def _matches(files: Sequence[File], call: Call, *, desk: bool) -> list[pb.CustomerMatch]:
+    call.read(file.customer.name for file in files)
+    profiles = _profiles(files, call) if desk else [None] * len(files)
+    return [
+        convert.match_to_proto(
+            file.customer,
+            file.held,
+            first_purchase_due=file.first_time is None,
+            language=call.language,
+            profile=profile,
+        )
+        for file, profile in zip(files, profiles, strict=True)
+    ]
 
 
 def _word(source: Source, call: Call, enrolment: Enrolment) -> Word:

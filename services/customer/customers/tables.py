@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from chassis.database import Text
+from chassis.database import Text, twin
 from services.customer.tables import METADATA
 
 CUSTOMERS = sa.Table(
@@ -48,3 +48,4 @@ CLASSES = sa.Table(
     sa.Column("en", Text, nullable=False),
     sa.Column("since_time", sa.BigInteger, nullable=False),
 )
+CLASSES_BESIDE = twin(CLASSES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from chassis.call import Call
@@ -40,7 +40,7 @@ class Sales(Records[Sale], Protocol):
         self,
         tx: Tx,
         outcomes: Sequence[Recorded | Refused],
-        call: Call,
+        languages: Iterable[str],
         write: Callable[[Entry, Currency], pb.Purchase],
     ) -> list[pb.RecordPurchaseResponse | Refused]:
         """Write what became of sales."""
@@ -63,7 +63,7 @@ class Exchanges:
         def work(tx: Tx, now: int, new_id: NewId) -> pb.RecordExchangeResponse:
             given = only(self.refunds.record(tx, [refund], now, new_id))
             outcomes = self.sales.record(tx, [sold_for(given.entry, sale)], now, new_id)
-            sold = only(self.sales.answers(tx, outcomes, call, purchase_to_proto))
+            sold = only(self.sales.answers(tx, outcomes, [call.language], purchase_to_proto))
             back = recorded_to_proto(given.entry, self.chain.money, replayed=given.replayed)
             return pb.RecordExchangeResponse(refund=back, purchase=sold)
 

@@ -17,6 +17,7 @@ from chassis.errors import AlreadyExists, FailedPrecondition, Problems, Refused
 from chassis.money import LARGEST, Currency
 
 HASH_VERSION = 1
+_JSON = json.JSONEncoder(separators=(",", ":"))
 
 
 class ReceiptConflict(AlreadyExists):
@@ -127,12 +128,12 @@ class Content:
     @property
     def profit(self) -> int:
         """Sum of the profits that are known."""
-        return sum(line.profit or 0 for line in self.lines)
+        return sum([line.profit or 0 for line in self.lines])
 
     @property
     def profit_known(self) -> bool:
         """Whether every line's profit is known."""
-        return all(line.profit is not None for line in self.lines)
+        return None not in [line.profit for line in self.lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,7 @@ def payload_hash(content: Content, original: Receipt | None = None) -> bytes:
         [[part.kind, part.amount] for part in content.adjustments],
         _key(original) if original else None,
     ]
-    digest = hashlib.sha256(json.dumps(covered, separators=(",", ":")).encode()).digest()
+    digest = hashlib.sha256(_JSON.encode(covered).encode()).digest()
     return bytes([HASH_VERSION]) + digest
 
 
@@ -332,7 +333,7 @@ def _sums(parts: Iterable[tuple[Entry, Spend]]) -> dict[tuple[str, str], Spend]:
         if entry.counts_for is not None:
             for scope in (CHAIN_SCOPE, entry.content.receipt.store):
                 key = (entry.counts_for, scope)
-                sums[key] = sums.get(key, Spend()) + spend
+                sums[key] = sums[key] + spend if key in sums else spend
     return sums
 
 

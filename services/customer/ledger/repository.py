@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Any, Protocol, TypeVar
 
+import orjson
 import sqlalchemy as sa
 
+from chassis.among import Among
 from chassis.database import Tx
 from chassis.errors import Refused
+from chassis.rows import insert_rows
 from services.customer.ledger.domain import (
     Anomaly,
     Content,
@@ -31,15 +33,11 @@ from services.customer.ledger.tables import ENTRIES, RECEIPTS, odd, within
 
 # Written down once: building an expression takes longer than running it.
 RECORD: sa.BindParameter[str] = sa.bindparam("record")
-IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
 KNOWN = sa.select(RECEIPTS).where(
     RECEIPTS.c.record == RECORD,
-    sa.tuple_(RECEIPTS.c.store, RECEIPTS.c.business_date, RECEIPTS.c.terminal, RECEIPTS.c.receipt_no).in_(
-        sa.bindparam("keys", expanding=True)
-    ),
+    Among("keys", RECEIPTS.c.store, RECEIPTS.c.business_date, RECEIPTS.c.terminal, RECEIPTS.c.receipt_no),
 )
-BY_ID = sa.select(ENTRIES).where(ENTRIES.c.id.in_(IDS), ENTRIES.c.record == RECORD)
-NEW_RECEIPT, NEW_ENTRY = sa.insert(RECEIPTS), sa.insert(ENTRIES)
+BY_ID = sa.select(ENTRIES).where(Among("ids", ENTRIES.c.id), ENTRIES.c.record == RECORD)
 REWRITE = sa.update(ENTRIES).where(
     ENTRIES.c.id == sa.bindparam("entry_id"), ENTRIES.c.record == sa.bindparam("entry_record")
 )
@@ -142,8 +140,8 @@ def add(tx: Tx, entries: Sequence[Entry]) -> None:
     """Write entries with their keys; `spend.repository.add` adds them to their customers' sums."""
     if not entries:
         return
-    tx.execute(NEW_RECEIPT, [{"record": entry.record, **_key_row(entry)} for entry in entries])
-    tx.execute(NEW_ENTRY, [_row(entry) for entry in entries])
+    insert_rows(tx, RECEIPTS, [_key_row(entry) for entry in entries])
+    insert_rows(tx, ENTRIES, [_row(entry) for entry in entries])
 
 
 def rewrite(tx: Tx, entries: Sequence[Entry]) -> None:
@@ -205,29 +203,33 @@ def _receipt(row: sa.Row[Any]) -> Receipt:
 
 
 def _key_row(entry: Entry) -> dict[str, Any]:
-    receipt = entry.content.receipt
+    key = {"record": entry.record, **_receipt_row(entry.content.receipt)}
+    return {**key, "entry_id": entry.id, "payload_hash": entry.payload_hash}
+
+
+def _receipt_row(receipt: Receipt) -> dict[str, Any]:
     return {
         "store": receipt.store,
         "terminal": receipt.terminal,
         "business_date": receipt.business_date,
         "receipt_no": receipt.receipt_no,
-        "entry_id": entry.id,
-        "payload_hash": entry.payload_hash,
     }
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    row = _key_row(entry)
-    row["id"] = row.pop("entry_id")
-    return row | {
+    content = entry.content
+    return {
+        "id": entry.id,
         "record": entry.record,
         "kind": entry.kind,
-        "business_time": entry.content.business_time,
+        **_receipt_row(content.receipt),
+        "payload_hash": entry.payload_hash,
+        "business_time": content.business_time,
         "customer_id": entry.customer_id,
         "customer_state": entry.customer_state,
-        "total": entry.content.total,
-        "profit": entry.content.profit,
-        "profit_known": entry.content.profit_known,
+        "total": content.total,
+        "profit": content.profit,
+        "profit_known": content.profit_known,
         "original_id": entry.original_id,
         "link": entry.link,
         "void_time": entry.void.time if entry.void else None,
@@ -255,7 +257,7 @@ def _body(entry: Entry) -> str:
         "void": [entry.void.reason, entry.void.approver] if entry.void else None,
         "attach_reason": entry.attach_reason,
     }
-    return json.dumps({name: value for name, value in body.items() if value}, ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps({name: value for name, value in body.items() if value}).decode()
 
 
 def _line_row(line: Line) -> dict[str, Any]:
@@ -263,7 +265,7 @@ def _line_row(line: Line) -> dict[str, Any]:
 
 
 def _entry(row: sa.Row[Any]) -> Entry:
-    body = json.loads(row.body)
+    body = orjson.loads(row.body)
     pending, original = body.get("pending"), body.get("original")
     content = Content(
         receipt=_receipt(row),

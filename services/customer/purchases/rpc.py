@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 
 from chassis import names
 from chassis.batch import read_items
@@ -12,6 +13,7 @@ from chassis.calls import Calls
 from chassis.database import Database, Tx
 from chassis.errors import Problems, Refused
 from chassis.events import EventLog
+from chassis.gathering import Gathering
 from chassis.ids import NewId
 from chassis.money import Currency
 from chassis.paging import Pager, page_size
@@ -56,23 +58,24 @@ class Purchases:
         self.pager = pager
         self.tolerance = tolerance
         self.arrived = arrived
+        self.gathering = Gathering(self._record_together)
 
     def RecordPurchase(self, request: pb.RecordPurchaseRequest, call: Call) -> pb.RecordPurchaseResponse:
         """Record one sale."""
-        return ledger.only(self._record([self._draft(request, call)], call, convert.purchase_to_proto))
+        return self.gathering.run(call, (self._draft(request, call), call.language))
 
     def BatchRecordPurchases(
         self, request: pb.BatchRecordPurchasesRequest, call: Call
     ) -> pb.BatchRecordPurchasesResponse:
         """Record sales, each on its own."""
         drafts = read_items(call, request.requests, lambda item: self._draft(item, call))
-        result = pb.BatchRecordPurchasesResponse.Result
-        return pb.BatchRecordPurchasesResponse(
-            results=[
-                result(error=call.status(outcome)) if isinstance(outcome, Refused) else result(response=outcome)
-                for outcome in self._record(drafts, call, convert.purchase_head_to_proto)
-            ]
-        )
+        answer = pb.BatchRecordPurchasesResponse()
+        for outcome in self._record(drafts, repeat(call.language), convert.purchase_head_to_proto):
+            if isinstance(outcome, Refused):
+                answer.results.add(error=call.status(outcome))
+            else:
+                answer.results.add().response.CopyFrom(outcome)
+        return answer
 
     def _draft(self, request: pb.RecordPurchaseRequest, call: Call) -> Draft:
         problems = Problems()
@@ -80,11 +83,16 @@ class Purchases:
         problems.refuse()
         return draft
 
+    def _record_together(self, sales: Sequence[tuple[Draft, str]]) -> list[pb.RecordPurchaseResponse | Refused]:
+        """Record the sales of calls that came at the same time, each with its caller's language."""
+        drafts, languages = zip(*sales, strict=True)
+        return self._record(drafts, languages, convert.purchase_to_proto)
+
     def _record(
-        self, drafts: Sequence[Draft | Refused], call: Call, write: Write
+        self, drafts: Sequence[Draft | Refused], languages: Iterable[str], write: Write
     ) -> list[pb.RecordPurchaseResponse | Refused]:
         def work(tx: Tx, now: int, new_id: NewId) -> list[pb.RecordPurchaseResponse | Refused]:
-            return self.answers(tx, self.record(tx, drafts, now, new_id), call, write)
+            return self.answers(tx, self.record(tx, drafts, now, new_id), languages, write)
 
         return self.calls.transact(work)
 
@@ -104,17 +112,16 @@ class Purchases:
         return outcomes
 
     def answers(
-        self, tx: Tx, outcomes: Sequence[Recorded | Refused], call: Call, write: Write
+        self, tx: Tx, outcomes: Sequence[Recorded | Refused], languages: Iterable[str], write: Write
     ) -> list[pb.RecordPurchaseResponse | Refused]:
-        """Write what became of sales, with what a till wants to know at once."""
+        """Write what became of sales, each in a language, with what a till wants to know at once."""
         entries = [outcome.entry for outcome in outcomes if isinstance(outcome, Recorded)]
         ids = {entry.customer_id for entry in entries if entry.customer_id}
-        sums = spend.spends(tx, ids, {entry.content.receipt.store for entry in entries}) if ids else {}
+        firsts = spend.firsts(tx, ids, {entry.content.receipt.store for entry in entries}) if ids else {}
         held = classes(tx, ids) if ids else {}
 
         def first(entry: Entry, scope: str) -> bool:
-            mine = sums.get((entry.customer_id or "", scope))
-            return mine is not None and mine.first is not None and mine.first.id == entry.id
+            return firsts.get((entry.customer_id or "", scope)) == entry.id
 
         return [
             outcome
@@ -124,9 +131,9 @@ class Purchases:
                 replayed=outcome.replayed,
                 first_in_chain=first(outcome.entry, CHAIN_SCOPE),
                 first_in_store=first(outcome.entry, outcome.entry.content.receipt.store),
-                customer_classes=classes_to_proto(held.get(outcome.entry.customer_id or "", ()), call.language),
+                customer_classes=classes_to_proto(held.get(outcome.entry.customer_id or "", ()), language),
             )
-            for outcome in outcomes
+            for outcome, language in zip(outcomes, languages, strict=False)
         ]
 
     def GetPurchase(self, request: pb.GetPurchaseRequest, call: Call) -> pb.Purchase:

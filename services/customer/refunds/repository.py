@@ -6,21 +6,21 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from chassis.among import Among
 from chassis.database import Tx
 from services.customer.ledger.domain import Entry, Link, Receipt, Record
 from services.customer.ledger.tables import RECEIPTS
 from services.customer.refunds.tables import WAITING
 
 KEY = ("store", "business_date", "terminal", "receipt_no")
-KEYS: sa.BindParameter[object] = sa.bindparam("keys", expanding=True)
 # Written down once: building an expression takes longer than running it.
-OF_RECEIPTS = sa.tuple_(*(WAITING.c[name] for name in KEY)).in_(KEYS)
+OF_RECEIPTS = Among("keys", *(WAITING.c[name] for name in KEY))
 WAITING_FOR = sa.select(WAITING).where(OF_RECEIPTS).order_by(WAITING.c.refund_id)
 # No entry has this id.
 NOBODY = ""
 GONE = sa.delete(RECEIPTS).where(
     RECEIPTS.c.record == Record.SALE,
-    sa.tuple_(*(RECEIPTS.c[name] for name in KEY)).in_(KEYS),
+    Among("keys", *(RECEIPTS.c[name] for name in KEY)),
     RECEIPTS.c.entry_id == NOBODY,
 )
 FOUND = sa.delete(WAITING).where(OF_RECEIPTS)

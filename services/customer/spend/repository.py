@@ -10,7 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from chassis.among import Among
 from chassis.database import Tx, upsert_into
+from chassis.rows import insert_rows
 from services.customer.ledger.domain import (
     CHAIN_SCOPE,
     Beginning,
@@ -26,13 +28,11 @@ from services.customer.ledger.tables import ENTRIES, SPEND, within
 
 # Written down once: building an expression takes longer than running it.
 CUSTOMER: sa.BindParameter[str] = sa.bindparam("customer")
-IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
-SPEND_OF = sa.select(SPEND).where(
-    SPEND.c.customer_id.in_(IDS), SPEND.c.scope.in_(sa.bindparam("scopes", expanding=True))
-)
+SPEND_OF = sa.select(SPEND).where(Among("ids", SPEND.c.customer_id), Among("scopes", SPEND.c.scope))
+FIRSTS = SPEND_OF.with_only_columns(SPEND.c.customer_id, SPEND.c.scope, SPEND.c.first_id)
 HELD = (
     sa.select(SPEND.c.customer_id)
-    .where(SPEND.c.customer_id.in_(IDS), SPEND.c.scope == CHAIN_SCOPE)
+    .where(Among("ids", SPEND.c.customer_id), SPEND.c.scope == CHAIN_SCOPE)
     .order_by(SPEND.c.customer_id)
     .with_for_update()
 )
@@ -118,7 +118,7 @@ def _add(tx: Tx, sums: dict[tuple[str, str], Spend]) -> None:
     """Add to running sums; always in the same order, so that two batches do not wait for each other in a circle."""
     rows = [_row(customer_id, scope, spend) for (customer_id, scope), spend in sorted(sums.items())]
     if rows:
-        tx.execute(_upsert(tx.dialect.name), rows)
+        insert_rows(tx, _upsert(tx.dialect.name), rows)
 
 
 @functools.cache
@@ -146,6 +146,12 @@ def spends(tx: Tx, customer_ids: Iterable[str], scopes: Iterable[str] = ()) -> d
     """Read running sums of customers, in the chain and in the given stores. By the primary key of `customer_spend`."""
     wanted = {"ids": sorted(set(customer_ids)), "scopes": sorted({CHAIN_SCOPE, *scopes})}
     return {(row.customer_id, row.scope): _spend(row) for row in tx.execute(SPEND_OF, wanted)}
+
+
+def firsts(tx: Tx, customer_ids: Iterable[str], scopes: Iterable[str]) -> dict[tuple[str, str], str | None]:
+    """Answer which sale is a customer's first, in the chain and in the given stores. By the same key."""
+    wanted = {"ids": sorted(set(customer_ids)), "scopes": sorted({CHAIN_SCOPE, *scopes})}
+    return {(customer, scope): first for customer, scope, first in tx.execute(FIRSTS, wanted)}
 
 
 def spend_between(tx: Tx, customer_id: str, first: date | None, last: date | None) -> Spend:

@@ -16,7 +16,7 @@ from services.customer.ledger.repository import list_entries
 from services.customer.policies.domain import Purpose
 from services.customer.store_days import repository as store_days
 from services.customer.tables import ACCESSES
-from services.customer.tests.builders import LEEDS, Shop, at, mobile, sale
+from services.customer.tests.builders import LEEDS, Shop, at, by_phone, mobile, sale
 from services.customer.tests.filing import TOLD, Files
 from services.customer.tests.interacting import CommunicationLog
 
@@ -56,6 +56,23 @@ def test_records_are_found_by_an_index(shop: Shop) -> None:
     assert len(plans) >= 8
     scanned = {plan.split()[1] for plan in plans if plan.startswith("SCAN")}
     assert scanned & set(TABLES) == set()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_a_sale_and_a_look_up_read_only_their_own(shop: Shop) -> None:
+    """However many receipts a store has and customers the chain, rows are searched by their whole keys."""
+    anna = shop.customer(contact_points=[mobile("+447700900123")])
+    plans = plans_of(shop.running.database, ("receipts", "waiting_refunds", "customer_spend", "customer_keys"))
+    shop.record(sale("R1", customer=anna))
+    assert [match.customer for match in shop.look_up(by_phone("+447700900123"))] == [anna]
+    searched = {plan.split()[1]: plan.rpartition(" (")[2] for plan in plans if plan.startswith("SEARCH")}
+    receipt = "store=? AND business_date=? AND terminal=? AND receipt_no=?)"
+    assert searched == {
+        "receipts": f"record=? AND {receipt}",
+        "waiting_refunds": receipt,
+        "customer_spend": "customer_id=? AND scope=?)",
+        "customer_keys": "kind=? AND digest=?)",
+    }
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])

@@ -9,10 +9,16 @@ import sqlalchemy as sa
 
 from chassis.database import Tx
 from services.notify.staff.domain import EVERYWHERE, Member, posts
-from services.notify.staff.tables import STAFF_POSTS
+from services.notify.staff.tables import POSTS_BESIDE, STAFF_POSTS
+
+# What is built anew when the customer service's events are read once more.
+TWINS = {STAFF_POSTS: POSTS_BESIDE}
 
 # Written down once: building an expression takes longer than running it.
-CLEAR = sa.delete(STAFF_POSTS).where(STAFF_POSTS.c.code.in_(sa.bindparam("codes", expanding=True)))
+CLEAR = {
+    table: sa.delete(table).where(table.c.code.in_(sa.bindparam("codes", expanding=True)))
+    for table in (STAFF_POSTS, POSTS_BESIDE)
+}
 SERVING = (
     sa.select(STAFF_POSTS.c.code)
     .where(STAFF_POSTS.c.role == sa.bindparam("role"))
@@ -21,13 +27,14 @@ SERVING = (
 )
 
 
-def put(tx: Tx, members: Collection[Member]) -> None:
-    """Write where members, each given once, serve from now on. By `ix_staff_posts_code`."""
+def put(tx: Tx, members: Collection[Member], *, beside: bool = False) -> None:
+    """Write where members, each given once, serve from now on, or beside. By `ix_staff_posts_code`."""
+    table = POSTS_BESIDE if beside else STAFF_POSTS
     if members:
-        tx.execute(CLEAR, {"codes": [member.code for member in members]})
+        tx.execute(CLEAR[table], {"codes": [member.code for member in members]})
     rows = [dataclasses.asdict(post) for member in members for post in posts(member)]
     if rows:
-        tx.execute(sa.insert(STAFF_POSTS), rows)
+        tx.execute(sa.insert(table), rows)
 
 
 def serving(tx: Tx, role: str, store: str) -> list[str]:

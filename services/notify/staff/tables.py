@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from chassis.database import Text
+from chassis.database import Text, twin
 from services.notify.tables import METADATA
 
 STAFF_POSTS = sa.Table(
@@ -15,3 +15,4 @@ STAFF_POSTS = sa.Table(
     sa.Column("store", Text, primary_key=True),
     sa.Column("code", Text, primary_key=True, index=True),
 )
+POSTS_BESIDE = twin(STAFF_POSTS)

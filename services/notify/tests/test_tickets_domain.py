@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,7 @@ EVENT = TicketEvent(
     event_id="e1",
     time=0,
     occasion=Occasion.OPENED,
+    ticket="tickets/t1",
     number="260302-0007",
     type=term("COMPLAINT"),
     severity=term("NORMAL"),
@@ -134,8 +136,44 @@ def test_a_notice_says_what_the_event_tells() -> None:
 
 
 @given(events(), events())
-def test_one_event_is_told_to_somebody_once(one: TicketEvent, other: TicketEvent) -> None:
-    """The business key names the event and the recipient, whatever rule asks, and nothing personal."""
-    assert EVENT.business_key("staff/A") == "ticket/OPENED/e1/staff/A"
-    assert (one.business_key("staff/A") == other.business_key("staff/A")) == (one.occasion is other.occasion)
+def test_what_happens_is_told_to_somebody_once(one: TicketEvent, other: TicketEvent) -> None:
+    """The business key names what happened and the recipient, whatever rule asks, and nothing personal."""
+    assert EVENT.business_key("staff/A") == "ticket/OPENED/t1/once/staff/A"
+    same = (one.occasion, one.clock) == (other.occasion, other.clock)
+    assert (one.business_key("staff/A") == other.business_key("staff/A")) == same
     assert one.business_key("staff/A") != one.business_key("customers/c1")
+
+
+@pytest.mark.requirement("N-13", "N-15")
+@pytest.mark.parametrize(
+    ("occasion", "other"),
+    [
+        (Occasion.OPENED, {}),
+        (Occasion.ACKNOWLEDGED, {}),
+        (Occasion.COMMITMENT_MADE, {"promised_time": THEN}),
+        (Occasion.COMMITMENT_MADE, {"commitment": 2}),
+        (Occasion.CLOCK_AT_RISK, {"due_time": THEN}),
+        (Occasion.CLOCK_BREACHED, {"commitment": 2}),
+        (Occasion.CLOCK_BREACHED, {"clock": term("COMMITMENT")}),
+        (Occasion.FOLLOW_UP_DUE, {"follow_up": "followUps/f2"}),
+        (Occasion.TRANSFERRED, {"time": 2}),
+        (Occasion.SOLVED, {"time": 2}),
+    ],
+)
+def test_what_is_told_anew_under_another_id_is_the_same_notice(occasion: Occasion, other: dict[str, Any]) -> None:
+    """An alert that fires again after a restore is not told again; another limit, promise, call or act is."""
+    first = dataclasses.replace(
+        EVENT,
+        occasion=occasion,
+        clock=term("RESPOND"),
+        due_time=SOON,
+        promised_time=SOON,
+        commitment=1,
+        follow_up="followUps/f1",
+    )
+    acted = occasion in (Occasion.TRANSFERRED, Occasion.SOLVED)
+    again = dataclasses.replace(first, event_id="e2", time=0 if acted else 9)
+    assert again.business_key("staff/A") == first.business_key("staff/A")
+    different: Any = other or {"ticket": "tickets/t2"}
+    further = dataclasses.replace(first, **different)
+    assert further.business_key("staff/A") != first.business_key("staff/A")

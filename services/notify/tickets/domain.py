@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from chassis.calendar import to_micros
+from chassis.names import identity
 from services.notify.rules.domain import Occasion, Recipient, TicketNotice
 from services.notify.templates.domain import Value, Words
 
@@ -22,14 +24,15 @@ class Term:
 class TicketEvent:
     """One event of a ticket, and the ticket as it stands since.
 
-    Customer, owner and assignee are names; there is no customer when a member of staff reported, and no assignee while
-    nobody works on it. Store and queue are codes, and a store may be missing. Clock, due and promised time are there
-    when the occasion has them. `time` is in microseconds.
+    Ticket, customer, owner and assignee are names; there is no customer when a member of staff reported, and no
+    assignee while nobody works on it. Store and queue are codes, and a store may be missing. Clock, due and promised
+    time, the commitment's number and the follow-up are there when the occasion has them. `time` is in microseconds.
     """
 
     event_id: str
     time: int
     occasion: Occasion
+    ticket: str
     number: str
     type: Term
     severity: Term
@@ -43,10 +46,35 @@ class TicketEvent:
     clock: Term | None = None
     due_time: datetime | None = None
     promised_time: datetime | None = None
+    commitment: int = 0
+    follow_up: str = ""
 
     def business_key(self, recipient: str) -> str:
-        """What makes notices of this event to one recipient one notice, whatever rule asks and however often."""
-        return f"ticket/{self.occasion}/{self.event_id}/{recipient}"
+        """What makes notices of what happened to one recipient one notice, whatever rule asks and however often.
+
+        It does not name the event: a ticketing service that was restored fires an alert anew under another id. What
+        people do anew after that is another act, at another time.
+        """
+        return f"ticket/{self.occasion}/{identity(self.ticket)}/{self._which}/{recipient}"
+
+    @property
+    def _which(self) -> str:
+        """Tell apart what can happen to a ticket more than once."""
+        match self.occasion:
+            case Occasion.OPENED | Occasion.ACKNOWLEDGED:
+                return "once"
+            case Occasion.COMMITMENT_MADE:
+                return f"{self.commitment}-{_micros(self.promised_time)}"
+            case Occasion.CLOCK_AT_RISK | Occasion.CLOCK_BREACHED:
+                return f"{self.clock.key if self.clock else ''}-{self.commitment}-{_micros(self.due_time)}"
+            case Occasion.FOLLOW_UP_DUE:
+                return identity(self.follow_up)
+            case _:
+                return str(self.time)
+
+
+def _micros(time: datetime | None) -> int:
+    return to_micros(time) if time else 0
 
 
 def meets(event: TicketEvent, notice: TicketNotice) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from chassis.database import Text
+from chassis.database import Text, twin
 from services.ticketing.tables import METADATA
 
 STORES = sa.Table("stores", METADATA, sa.Column("code", Text, primary_key=True))
@@ -28,3 +28,6 @@ CLASSES = sa.Table(
     sa.Column("scheme", Text, primary_key=True),
     sa.Column("class_key", Text, nullable=False),
 )
+
+# In which each is built anew.
+STORES_BESIDE, STAFF_BESIDE, CLASSES_BESIDE = twin(STORES), twin(STAFF), twin(CLASSES)

@@ -175,4 +175,5 @@ def test_lists_go_by_an_index(database: Database) -> None:
     with database.write() as tx:
         hand_over(tx, leaver=EVA, superior=MARY)
     assert len(plans) >= 9
-    assert [plan for plan in plans if plan.startswith("SCAN")] == []
+    # A list that is given with a statement is read through, and what it names is looked up.
+    assert [plan for plan in plans if plan.startswith("SCAN") and "json_each" not in plan] == []

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from chassis import names
 from chassis.calendar import end_of_day
 from chassis.errors import FailedPrecondition, NotFound, Problems
+from services.tiering.memberships.domain import Cause, Movement
 from services.tiering.policies.domain import NO_RANK, Ladder, Rules, Score
 from services.tiering.scoring.domain import ClassRange
 
@@ -54,6 +55,18 @@ def effective_time(as_of: date, zone: ZoneInfo) -> int:
     return end_of_day(as_of, zone)
 
 
+# Stands for the id of any customer, where what is written of many differs in nothing else.
+ANYBODY = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run found for a customer with a ledger entry by its day."""
+
+    from_class: str | None  # effective at the end of the day graded, never a later one
+    to_class: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """What a run is to do. Instants are microseconds."""
@@ -65,6 +78,13 @@ class Run:
     effective_time: int
     record_time: int
 
+    def movement(self, outcome: Outcome) -> Movement:
+        """Write how anybody of an outcome moves."""
+        classes = (outcome.from_class, outcome.to_class)
+        return Movement(
+            self.scheme, ANYBODY, *classes, Cause.EVALUATION, self.effective_time, self.record_time, self.id
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -73,14 +93,6 @@ class Plan:
     run: Run
     rules: Ladder | Score
     applied: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run found for a customer with a ledger entry by its day."""
-
-    from_class: str | None  # effective at the end of the day graded, never a later one
-    to_class: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from chassis.database import Tx
 from services.tiering.evaluations.domain import Evaluation, Figures, Outcome, Run
-from services.tiering.evaluations.tables import EVALUATIONS, GRADES, MOVES, WORK
+from services.tiering.evaluations.tables import EVALUATIONS, GRADES, MOVES
 from services.tiering.memberships.domain import Cause, Movement
-from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN, STANDS, holds_since
+from services.tiering.memberships.tables import MEMBERS, MOVEMENTS, NO_RUN, STANDS, holds_since, refunded_since
 from services.tiering.scoring.domain import ClassRange
 from services.tiering.spend.tables import SPENDERS
 from services.tiering.tables import CURSORS
@@ -25,18 +25,26 @@ MOVEMENT = [MOVES.c[column.name] for column in MOVEMENTS.c]
 
 @contextmanager
 def workspace(tx: Tx) -> Iterator[None]:
-    """Make the tables that a run works on, within its transaction; a rollback takes them away too."""
-    WORK.create_all(tx, checkfirst=False)
+    """Make and drop the tables that a run works on, within its transaction; a rollback takes them away too.
+
+    `keep_grades` makes the other one.
+    """
+    MOVES.create(tx)
     yield
-    WORK.drop_all(tx, checkfirst=False)
+    for table in (MOVES, GRADES):
+        tx.execute(sa.schema.DropTable(table, if_exists=True))
+
+
+def take_time(tx: Tx, work_mem: str, seconds: float) -> None:
+    """Let the transaction sort and join everybody in memory, and its statements take longer than those of a call."""
+    if tx.dialect.name == "postgresql":
+        # Its estimate of what looks up a few is far too high, so that it would compile every expression of the grading.
+        local = {"work_mem": work_mem, "statement_timeout": str(int(seconds * 1000)), "jit": "off"}
+        tx.execute(sa.select(*(sa.func.set_config(name, value, sa.true()) for name, value in local.items())))
 
 
 def hold_cursors(tx: Tx, source: str) -> dict[int, int]:
     """Read how far a source's events are in, and keep it so until the transaction ends, however long that takes."""
-    if tx.dialect.name == "postgresql":
-        # What holds events up is about everybody: it may take longer than a call, and sorts and joins them all at once.
-        tx.execute(sa.text("SET LOCAL statement_timeout = 0"))
-        tx.execute(sa.text("SET LOCAL work_mem = '64MB'"))
     query = sa.select(CURSORS).where(CURSORS.c.source == source).order_by(CURSORS.c.partition).with_for_update()
     return {row.partition: row.position for row in tx.execute(query)}
 
@@ -75,10 +83,20 @@ def find_first_moves(tx: Tx, run: Run, first_class: str) -> None:
 
 def keep_grades(tx: Tx, grades: sa.Select[Any]) -> dict[Outcome, int]:
     """Keep what a query of columns of `run_grades` finds; answer how many customers each outcome has."""
-    tx.execute(sa.insert(GRADES).from_select(grades.selected_columns.keys(), grades))
+    found = grades.subquery("found").c
+    columns = (sa.cast(found.get(column.name, sa.null()), column.type).label(column.name) for column in GRADES.c)
+    # Made of the query and not filled by it: only so does PostgreSQL sum up days in several processes at once.
+    tx.execute(sa.select(*columns).into(GRADES.name, temporary=True))
+    _analyze(tx, GRADES)
     count = sa.func.count().label("customers")
     query = sa.select(GRADES.c.from_class, GRADES.c.to_class, count).group_by(GRADES.c.from_class, GRADES.c.to_class)
     return {Outcome(row.from_class, row.to_class): row.customers for row in tx.execute(query)}
+
+
+def _analyze(tx: Tx, table: sa.Table) -> None:
+    """Let PostgreSQL know what has just been written, which nobody else can: the table is this transaction's."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(sa.text(f"ANALYZE {table.name}"))
 
 
 def class_ranges(tx: Tx) -> tuple[ClassRange, ...]:
@@ -95,9 +113,8 @@ def find_moves(tx: Tx, run: Run, *, current: bool) -> None:
     Then those leave, too, who hold a class of a run though no entry of theirs counts any more: nobody else grades them.
     """
     time, grade, member = run.effective_time, GRADES.c, MEMBERS.c
-    holds = sa.and_(sa.literal(current), holds_since(time))
-    moved = _move(run, time, grade.customer_id, grade.from_class, grade.to_class, current=holds)
-    moved = moved.select_from(GRADES.outerjoin(MEMBERS, _membership(run))).where(MOVED)
+    holds = sa.and_(sa.literal(current), ~_refunded_since(run))
+    moved = _move(run, time, grade.customer_id, grade.from_class, grade.to_class, current=holds).where(MOVED)
     tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), moved))
     if current:
         left = _move(run, time, member.customer_id, member.class_key, sa.null(), current=sa.true())
@@ -145,8 +162,10 @@ def _move(
     )
 
 
-def _membership(run: Run) -> sa.ColumnElement[bool]:
-    return sa.and_(MEMBERS.c.scheme == run.scheme, MEMBERS.c.customer_id == GRADES.c.customer_id)
+def _refunded_since(run: Run) -> sa.ColumnElement[bool]:
+    """Tell of whom a grade is whether a refund after a run's day decides: there are few of them."""
+    same = (MEMBERS.c.scheme == run.scheme, MEMBERS.c.customer_id == GRADES.c.customer_id)
+    return sa.exists().where(*same, refunded_since(run.effective_time))
 
 
 def moves(run: Run | None, time: int | None = None) -> sa.Select[Any]:
@@ -156,22 +175,33 @@ def moves(run: Run | None, time: int | None = None) -> sa.Select[Any]:
     return sa.select(*MOVEMENT).where(MOVES.c.evaluation_id == run.id, MOVES.c.effective_time == time)
 
 
-def current_moves() -> sa.Select[Any]:
-    """Ask for the movements found that change what holds at present, those that no run makes first."""
-    return sa.select(*MOVEMENT).where(MOVES.c.current).order_by(MOVES.c.evaluation_id)
+def current_first_moves() -> sa.Select[Any]:
+    """Ask for the movements found that no run makes and that change what holds at present."""
+    return moves(None).where(MOVES.c.current)
 
 
-def confirmed(run: Run) -> sa.Select[Any]:
-    """Ask for customer_id and to_class of whoever keeps a class, those aside of whom a movement is told.
+def count_current(tx: Tx, run: Run) -> dict[Outcome, int]:
+    """Count the movements found that the run makes and that change what holds at present, by the classes."""
+    of_run = (MOVES.c.current, MOVES.c.evaluation_id == run.id)
+    query = sa.select(MOVES.c.from_class, MOVES.c.to_class, sa.func.count()).where(*of_run)
+    found = tx.execute(query.group_by(MOVES.c.from_class, MOVES.c.to_class))
+    return {Outcome(from_class, to_class): number for from_class, to_class, number in found}
+
+
+def moved(run: Run, outcome: Outcome) -> sa.Select[str]:
+    """Ask who makes such a movement."""
+    same = (MOVES.c[name].is_not_distinct_from(value) for name, value in dataclasses.asdict(outcome).items())
+    return sa.select(MOVES.c.customer_id).where(MOVES.c.current, MOVES.c.evaluation_id == run.id, *same)
+
+
+def confirmed(run: Run, class_key: str) -> sa.Select[str]:
+    """Ask who keeps a class, those aside of whom a movement is told.
 
     Whom a refund has graded since the run's day holds another class than the run found.
     """
-    told = sa.and_(MOVES.c.customer_id == GRADES.c.customer_id, MOVES.c.current)
-    return (
-        sa.select(GRADES.c.customer_id, GRADES.c.to_class)
-        .select_from(GRADES.outerjoin(MOVES, told).outerjoin(MEMBERS, _membership(run)))
-        .where(~MOVED, GRADES.c.to_class.is_not(None), MOVES.c.customer_id.is_(None), holds_since(run.effective_time))
-    )
+    told = sa.exists().where(MOVES.c.customer_id == GRADES.c.customer_id, MOVES.c.current)
+    kept = (GRADES.c.from_class == class_key, GRADES.c.to_class == class_key)
+    return sa.select(GRADES.c.customer_id).where(*kept, ~told, ~_refunded_since(run))
 
 
 def count(tx: Tx, query: sa.Select[Any]) -> int:

@@ -68,7 +68,11 @@ MEMBERS = sa.Table(
 sa.Index("ix_members_class", MEMBERS.c.scheme, MEMBERS.c.class_key, MEMBERS.c.customer_id)
 
 
+def refunded_since(time: int | sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Tell whether a refund after a time decides a member's class."""
+    return sa.and_(MEMBERS.c.evaluation_id == BY_REFUND, MEMBERS.c.since_time > time)
+
+
 def holds_since(time: int | sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     """Tell whether no refund after a time decides a member's class: what a run gave then holds; true of no member."""
-    refunded = sa.and_(MEMBERS.c.evaluation_id == BY_REFUND, MEMBERS.c.since_time > time)
-    return sa.case((refunded, sa.false()), else_=sa.true())
+    return sa.case((refunded_since(time), sa.false()), else_=sa.true())

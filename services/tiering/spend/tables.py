@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import sqlalchemy as sa
 
-from chassis.database import Text
+from chassis.database import Text, twin
 from services.tiering.tables import METADATA
 
 DAYS = sa.Table(
@@ -32,3 +34,14 @@ SPENDERS = sa.Table(
     sa.Column("first_sale_date", sa.Date),
     sa.Column("first_sale_time", sa.BigInteger),
 )
+
+
+class Spend(NamedTuple):
+    """Where spend stands: the tables that are read, or those in which it is built anew."""
+
+    days: sa.Table
+    spenders: sa.Table
+
+
+LIVE = Spend(DAYS, SPENDERS)
+BESIDE = Spend(twin(DAYS), twin(SPENDERS))

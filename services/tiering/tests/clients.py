@@ -114,7 +114,7 @@ class Tiering:
     def positions(self) -> dict[int, int]:
         """Read the cursors."""
         with self.running.database.read() as tx:
-            rows = tx.exec_driver_sql("SELECT partition, position FROM cursors").all()
+            rows = tx.exec_driver_sql("SELECT partition, position FROM cursors WHERE source = 'customer.shuke'").all()
         return dict.fromkeys(range(16), 0) | dict(map(tuple, rows))
 
     def told(self) -> list[Message]:

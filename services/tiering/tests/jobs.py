@@ -13,10 +13,12 @@ from google.protobuf.message import Message
 from chassis.calls import Calls
 from chassis.consumer import Consumer
 from chassis.operations import Running
+from chassis.rebuild import Listener
 from services.tiering.benefits.convert import catalogue_of
 from services.tiering.benefits.repository import Catalogues
+from services.tiering.config import TieringSettings
 from services.tiering.consumers import SOURCE, CustomerEvents
-from services.tiering.evaluations.rpc import EvaluationJob
+from services.tiering.evaluations.job import EvaluationJob
 from services.tiering.policies.convert import rules_of
 from services.tiering.policies.repository import Policies
 from services.tiering.tables import CURSORS, LOG, REQUESTS
@@ -36,7 +38,9 @@ def job_of(tiering: Tiering) -> EvaluationJob:
     catalogues = Catalogues(partial(catalogue_of, currency=base.chain.money))
     effect = CustomerEvents(LOG, policies, catalogues, base.chain)
     consumer = Consumer(base.database, CURSORS, SOURCE, effect, clock=base.clock, new_id=base.new_id)
-    return EvaluationJob(calls, base.database, LOG, policies, catalogues, base.chain, consumer, tiering.owner)
+    assert isinstance(base.config, TieringSettings)
+    listener = Listener(consumer, tiering.owner, effect.projection)
+    return EvaluationJob(calls, base.config, LOG, policies, catalogues, base.chain, listener)
 
 
 def work(name: str, request: Message, kill_at: pb.RunEvaluationMetadata.Stage.ValueType | None = None) -> Running:

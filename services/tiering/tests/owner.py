@@ -91,6 +91,10 @@ class Owner:
     def __init__(self) -> None:
         self.events: list[event_pb2.Event] = []
         self.open = True
+        self.epoch = EPOCH
+        self.past: list[event_pb2.PastEpoch] = []
+        # Whether a reader who is behind has to wait for events.
+        self.slow = False
         self.heads = dict.fromkeys(range(PARTITIONS), 0)
         self._lock = threading.Lock()
 
@@ -100,6 +104,16 @@ class Owner:
             told = [self._event(change) for change in changes]
             self.events += told
         return told
+
+    def restore(self, *lost: event_pb2.Event) -> None:
+        """Lose the last events, and begin another epoch."""
+        with self._lock:
+            self.events = [event for event in self.events if event not in lost]
+            for event in lost:
+                self.heads[event.partition] -= 1
+            heads = [event_pb2.Cursor(partition=part, position=head) for part, head in self.heads.items()]
+            self.past.append(event_pb2.PastEpoch(epoch=self.epoch, heads=heads))
+            self.epoch = f"epoch-{len(self.past) + 1}"
 
     def _event(self, change: Message) -> event_pb2.Event:
         key = getattr(change, "customer", "") or f"purchases/{len(self.events)}"
@@ -112,7 +126,7 @@ class Owner:
             type=change.DESCRIPTOR.full_name,
             partition_key=key,
             data=data,
-            epoch=EPOCH,
+            epoch=self.epoch,
             partition=partition,
             position=self.heads[partition],
         )
@@ -124,5 +138,7 @@ class Owner:
         with self._lock:
             behind = [event for event in self.events if event.position > cursors[event.partition]]
             heads = [event_pb2.Cursor(partition=part, position=self.heads[part]) for part in cursors]
+        if self.slow and behind:
+            raise Unavailable
         ordered = sorted(behind, key=lambda event: (event.partition, event.position))
-        return event_pb2.ReadEventsResponse(events=ordered[:limit], heads=heads, epoch=EPOCH)
+        return event_pb2.ReadEventsResponse(events=ordered[:limit], heads=heads, epoch=self.epoch, past=self.past)

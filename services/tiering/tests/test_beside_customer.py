@@ -24,6 +24,7 @@ def free_port() -> int:
         return port
 
 
+@pytest.mark.parametrize("transport", ["feed", "nats"], indirect=True)
 @pytest.mark.requirement("T-01", "T-02", "T-13")
 def test_a_purchase_leads_to_a_class_in_the_customers_file(start_service: StartService) -> None:
     """A sale makes its customer NEW in the file, and a run, which reads all that came before it, REGULAR."""

@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from shuke.options.v1 import options_pb2 as shuke_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ashuke/event/v1/event.proto\x12\x0eshuke.event.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eshuke/options/v1/options.proto\"\xdb\x01\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x15\n\rpartition_key\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x04\x64\x61ta\x18\x07 \x01(\x0b\x32\x14.google.protobuf.Any\x12\r\n\x05\x65poch\x18\x08 \x01(\t\x12\x11\n\tpartition\x18\t \x01(\x05\x12\x10\n\x08position\x18\n \x01(\x03\"I\n\x06\x43ursor\x12 \n\tpartition\x18\x01 \x01(\x05\x42\r\xe2\x41\x01\x02\xbaH\x06\x1a\x04\x18\x0f(\x00\x12\x1d\n\x08position\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x00\"k\n\x11ReadEventsRequest\x12\x37\n\x07\x63ursors\x18\x01 \x03(\x0b\x32\x16.shuke.event.v1.CursorB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\x10\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xbaH\x07\x1a\x05\x18\xd0\x0f(\x00\"q\n\x12ReadEventsResponse\x12%\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x15.shuke.event.v1.Event\x12%\n\x05heads\x18\x02 \x03(\x0b\x32\x16.shuke.event.v1.Cursor\x12\r\n\x05\x65poch\x18\x03 \x01(\t2~\n\x10\x45ventFeedService\x12j\n\nReadEvents\x12!.shuke.event.v1.ReadEventsRequest\x1a\".shuke.event.v1.ReadEventsResponse\"\x15\x8a\xb5\x18\x11\n\x0b\x65vents.read\x10\x02\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ashuke/event/v1/event.proto\x12\x0eshuke.event.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eshuke/options/v1/options.proto\"\xdb\x01\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x15\n\rpartition_key\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x04\x64\x61ta\x18\x07 \x01(\x0b\x32\x14.google.protobuf.Any\x12\r\n\x05\x65poch\x18\x08 \x01(\t\x12\x11\n\tpartition\x18\t \x01(\x05\x12\x10\n\x08position\x18\n \x01(\x03\"I\n\x06\x43ursor\x12 \n\tpartition\x18\x01 \x01(\x05\x42\r\xe2\x41\x01\x02\xbaH\x06\x1a\x04\x18\x0f(\x00\x12\x1d\n\x08position\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x00\"k\n\x11ReadEventsRequest\x12\x37\n\x07\x63ursors\x18\x01 \x03(\x0b\x32\x16.shuke.event.v1.CursorB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\x10\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xbaH\x07\x1a\x05\x18\xd0\x0f(\x00\"\x9a\x01\n\x12ReadEventsResponse\x12%\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x15.shuke.event.v1.Event\x12%\n\x05heads\x18\x02 \x03(\x0b\x32\x16.shuke.event.v1.Cursor\x12\r\n\x05\x65poch\x18\x03 \x01(\t\x12\'\n\x04past\x18\x04 \x03(\x0b\x32\x19.shuke.event.v1.PastEpoch\"A\n\tPastEpoch\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12%\n\x05heads\x18\x02 \x03(\x0b\x32\x16.shuke.event.v1.Cursor2~\n\x10\x45ventFeedService\x12j\n\nReadEvents\x12!.shuke.event.v1.ReadEventsRequest\x1a\".shuke.event.v1.ReadEventsResponse\"\x15\x8a\xb5\x18\x11\n\x0b\x65vents.read\x10\x02\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,8 +52,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CURSOR']._serialized_end=495
   _globals['_READEVENTSREQUEST']._serialized_start=497
   _globals['_READEVENTSREQUEST']._serialized_end=604
-  _globals['_READEVENTSRESPONSE']._serialized_start=606
-  _globals['_READEVENTSRESPONSE']._serialized_end=719
-  _globals['_EVENTFEEDSERVICE']._serialized_start=721
-  _globals['_EVENTFEEDSERVICE']._serialized_end=847
+  _globals['_READEVENTSRESPONSE']._serialized_start=607
+  _globals['_READEVENTSRESPONSE']._serialized_end=761
+  _globals['_PASTEPOCH']._serialized_start=763
+  _globals['_PASTEPOCH']._serialized_end=828
+  _globals['_EVENTFEEDSERVICE']._serialized_start=830
+  _globals['_EVENTFEEDSERVICE']._serialized_end=956
 # @@protoc_insertion_point(module_scope)

@@ -145,6 +145,7 @@ class ReadEventsResponse(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     HEADS_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    PAST_FIELD_NUMBER: _builtins.int
     epoch: _builtins.str
     """Epoch of the log."""
     @_builtins.property
@@ -155,17 +156,50 @@ class ReadEventsResponse(_message.Message):
     def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
         """Heads: for each partition asked for, the last numbered position."""
 
+    @_builtins.property
+    def past(self) -> _containers.RepeatedCompositeFieldContainer[Global___PastEpoch]:
+        """Past: the epochs that this log had before; empty for one that was never restored."""
+
     def __init__(
         self,
         *,
         events: _abc.Iterable[Global___Event] | None = ...,
         heads: _abc.Iterable[Global___Cursor] | None = ...,
         epoch: _builtins.str = ...,
+        past: _abc.Iterable[Global___PastEpoch] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "events", b"events", "heads", b"heads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "events", b"events", "heads", b"heads", "past", b"past"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadEventsResponse: _TypeAlias = ReadEventsResponse  # noqa: Y015
+
+@_typing.final
+class PastEpoch(_message.Message):
+    """PastEpoch tells how much of the log of an epoch is left: the owner was restored to an earlier time, and went on in another way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    HEADS_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.str
+    """Epoch of the log as it was."""
+    @_builtins.property
+    def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cursor]:
+        """Heads: for each partition the last position up to which that log and this one are the same."""
+
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.str = ...,
+        heads: _abc.Iterable[Global___Cursor] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "heads", b"heads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PastEpoch: _TypeAlias = PastEpoch  # noqa: Y015

@@ -1,0 +1,37 @@
+"""Another epoch of the event log, and stores, staff and classes built anew beside those that are read."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from chassis.alembic import rebuild
+from chassis.database import Text
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    rebuild.create_past_epochs()
+    rebuild.create_rebuilds()
+    op.create_table(
+        "stores_beside",
+        sa.Column("code", Text(), nullable=False),
+        sa.PrimaryKeyConstraint("code", name="pk_stores_beside"),
+    )
+    op.create_table(
+        "staff_beside",
+        sa.Column("code", Text(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("roles", Text(), nullable=False),
+        sa.Column("stores", Text(), nullable=False),
+        sa.Column("chain_wide", sa.Boolean(), nullable=False),
+        sa.Column("superior", Text(), nullable=False),
+        sa.PrimaryKeyConstraint("code", name="pk_staff_beside"),
+    )
+    op.create_table(
+        "customer_classes_beside",
+        sa.Column("customer_id", Text(), nullable=False),
+        sa.Column("scheme", Text(), nullable=False),
+        sa.Column("class_key", Text(), nullable=False),
+        sa.PrimaryKeyConstraint("customer_id", "scheme", name="pk_customer_classes_beside"),
+    )
