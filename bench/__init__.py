@@ -1,1 +1,1 @@
-"""The measure of what our calls cost: the service as it runs, against the least that could do the same."""
+"""The measure of what the suite costs and takes: as it runs, against the least that could do the same, and targets."""

@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from cli.suite import free_port, prepare
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
 LOOK_SECONDS = 0.2
+KIB = 1024
 CHAIN = {"SHUKE_CHAIN_ZONE": "Europe/London", "SHUKE_CHAIN_CURRENCY": "GBP", "SHUKE_CHAIN_REGION": "GB"}
+SEALED = ("vault", "index")
 
 
 class BenchError(Exception):
@@ -28,11 +30,10 @@ class BenchError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """A server that runs, and a channel to it."""
+class Process:
+    """A process that runs."""
 
     process: subprocess.Popen[bytes]
-    channel: grpc.Channel
 
     def cpu(self) -> float:
         """Answer the seconds that the process has computed so far, in all its threads, for itself or in the kernel."""
@@ -42,12 +43,40 @@ class Server:
             raise BenchError(f"no account of process {self.process.pid}")
         return time.clock_gettime(clock.value)
 
+    def peak_memory(self) -> float:
+        """Answer the most memory that the process has had so far, in MiB."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / KIB
+
+
+@dataclass(frozen=True, slots=True)
+class Server(Process):
+    """A server that runs, where it answers, a channel to it, and the file of its log lines."""
+
+    address: str
+    channel: grpc.Channel
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """The customer service as it runs: who answers, who works in the background if not the same, and all keys."""
+
+    replicas: Sequence[Server]
+    worker: Process | None
+    keys: Mapping[str, str]
+
+    @property
+    def server(self) -> Server:
+        """The first replica."""
+        return self.replicas[0]
+
 
 @contextmanager
-def serving(command: list[str], environ: Mapping[str, str], port: int, log: Path) -> Iterator[Server]:
-    """Start a server, wait until it answers on its port, and stop it at the end."""
+def running(command: list[str], environ: Mapping[str, str], log: Path) -> Iterator[Process]:
+    """Start a module, and stop it at the end."""
     path = os.pathsep.join((str(ROOT), str(ROOT / "protos" / "gen")))
-    with log.open("wb") as told, open_channel(f"127.0.0.1:{port}") as channel:
+    with log.open("wb") as told:
         process = subprocess.Popen(
             [sys.executable, "-m", *command],
             env={**os.environ, **environ, "PYTHONPATH": path},
@@ -56,11 +85,19 @@ def serving(command: list[str], environ: Mapping[str, str], port: int, log: Path
             stderr=told,
         )
         try:
-            _await(process, channel, log)
-            yield Server(process, channel)
+            yield Process(process)
         finally:
             process.terminate()
             process.wait()
+
+
+@contextmanager
+def serving(command: list[str], environ: Mapping[str, str], port: int, log: Path) -> Iterator[Server]:
+    """Start a server, wait until it answers on its port, and stop it at the end."""
+    address = f"127.0.0.1:{port}"
+    with open_channel(address) as channel, running(command, environ, log) as started:
+        _await(started.process, channel, log)
+        yield Server(started.process, address, channel, log)
 
 
 def _await(process: subprocess.Popen[bytes], channel: grpc.Channel, log: Path) -> None:
@@ -76,27 +113,54 @@ def _await(process: subprocess.Popen[bytes], channel: grpc.Channel, log: Path) -
 
 
 @contextmanager
-def customer_service(database_url: str, neighbours: str, folder: Path) -> Iterator[tuple[Server, Mapping[str, str]]]:
-    """Run the customer service as a deployment does, with keys of its own; answer the parts' signing keys too.
+def customer_service(database_url: str, neighbours: str, folder: Path, replicas: int = 1) -> Iterator[Customer]:
+    """Run the customer service as a deployment does, with keys of its own.
 
-    `neighbours` is where tiering and notify answer.
+    On PostgreSQL background work is a process of its own. `neighbours` is where tiering and notify answer.
     """
+    keys = make_keys(folder)
+    apart = not database_url.startswith("sqlite")
+    environ = {f"SHUKE_CUSTOMER_{key.upper()}_KEY_FILE": str(folder / "keys" / f"customer.{key}") for key in SEALED}
+    environ |= {f"SHUKE_CUSTOMER_{name}_ADDRESS": neighbours for name in ("TIERING", "NOTIFY")}
+    serve = ["services.customer", "serve", "--migrate", *(["--no-work"] if apart else [])]
+    with ExitStack() as processes:
+        servers = []
+        for number in range(replicas):
+            port = free_port()
+            own = settings("customer", database_url, port, folder) | environ
+            servers.append(processes.enter_context(serving(serve, own, port, folder / f"customer-{number}.log")))
+        work = running(["services.customer", "work"], own, folder / "customer-work.log")
+        worker = processes.enter_context(work) if apart else None
+        yield Customer(servers, worker, keys)
+
+
+@contextmanager
+def tiering_service(database_url: str, customer: str, folder: Path) -> Iterator[tuple[Server, Mapping[str, str]]]:
+    """Run the tiering service in one process, beside a customer service; answer all keys too."""
+    keys, port = make_keys(folder), free_port()
+    environ = settings("tiering", database_url, port, folder) | {
+        "SHUKE_TIERING_CUSTOMER_ADDRESS": customer,
+        "SHUKE_TIERING_APPROVAL_PEOPLE": "1",
+    }
+    with serving(["services.tiering", "serve", "--migrate"], environ, port, folder / "tiering.log") as server:
+        yield server, keys
+
+
+def make_keys(folder: Path) -> dict[str, str]:
+    """Make the keys of a suite in a folder, where there are none; answer the parts' signing keys."""
     prepare(folder, {})
-    keys = folder / "keys"
-    port = free_port()
-    environ = {
+    return {path.stem: path.read_text() for path in (folder / "keys").glob("*.signing")}
+
+
+def settings(service: str, database_url: str, port: int, folder: Path) -> dict[str, str]:
+    """Write the settings that every service needs."""
+    return {
         **CHAIN,
         "SHUKE_TRUST": str(folder / "trust.json"),
-        "SHUKE_CUSTOMER_PORT": str(port),
-        "SHUKE_CUSTOMER_DATABASE_URL": database_url,
-        "SHUKE_CUSTOMER_SIGNING_KEY_FILE": str(keys / "customer.signing"),
-        "SHUKE_CUSTOMER_VAULT_KEY_FILE": str(keys / "customer.vault"),
-        "SHUKE_CUSTOMER_INDEX_KEY_FILE": str(keys / "customer.index"),
-        "SHUKE_CUSTOMER_TIERING_ADDRESS": neighbours,
-        "SHUKE_CUSTOMER_NOTIFY_ADDRESS": neighbours,
+        f"SHUKE_{service.upper()}_PORT": str(port),
+        f"SHUKE_{service.upper()}_DATABASE_URL": database_url,
+        f"SHUKE_{service.upper()}_SIGNING_KEY_FILE": str(folder / "keys" / f"{service}.signing"),
     }
-    with serving(["services.customer", "serve", "--migrate"], environ, port, folder / "customer.log") as server:
-        yield server, {path.stem: path.read_text() for path in keys.glob("*.signing")}
 
 
 @contextmanager

@@ -22,7 +22,6 @@ STORE = "LEEDS"
 DAY = Date(year=2026, month=3, day=2)
 # Noon of that day, in seconds UTC.
 NOON = 1_772_452_800
-LINES = 3
 # Events that are asked for in one call.
 LISTED = 500
 
@@ -35,14 +34,14 @@ class WrongAnswerError(Exception):
 class Work:
     """One kind of call: `requests` makes as many as are wanted, `done` counts the items of a good answer.
 
-    `told` is how many events each item gives. Costs are told per item.
+    `tells` says that items give events. Costs are told per item.
     """
 
     method: str
     answer: type[Message]
     requests: Callable[[int], Sequence[Message]]
     done: Callable[[Any], int]
-    told: int = 0
+    tells: bool = False
 
 
 def name_of(number: int) -> str:
@@ -68,9 +67,9 @@ class Caller:
         return Work(
             "/shuke.customer.v1.PurchaseService/RecordPurchase",
             pb.RecordPurchaseResponse,
-            lambda number: [self._sale() for _ in range(number)],
+            lambda number: [self.sale() for _ in range(number)],
             _recorded,
-            told=1,
+            tells=True,
         )
 
     def record_batches(self, size: int) -> Work:
@@ -79,10 +78,10 @@ class Caller:
             "/shuke.customer.v1.PurchaseService/BatchRecordPurchases",
             pb.BatchRecordPurchasesResponse,
             lambda number: [
-                pb.BatchRecordPurchasesRequest(requests=[self._sale() for _ in range(size)]) for _ in range(number)
+                pb.BatchRecordPurchasesRequest(requests=[self.sale() for _ in range(size)]) for _ in range(number)
             ],
             _all_recorded,
-            told=1,
+            tells=True,
         )
 
     def look_up(self) -> Work:
@@ -98,27 +97,26 @@ class Caller:
         phone = phone_of(self._chance.randrange(len(self._customers)))
         return customer_pb2.LookupCustomerRequest(lookup=customer_pb2.CustomerLookup(phone=phone))
 
-    def _sale(self) -> pb.RecordPurchaseRequest:
+    def sale(self, customer: str = "") -> pb.RecordPurchaseRequest:
+        """Make the sale of one more receipt to a customer, or to any."""
         number = next(self._receipts)
-        amounts = [self._chance.randrange(100, 10_000) for _ in range(LINES)]
-        total = _pence(sum(amounts))
+        amount = _pence(self._chance.randrange(100, 10_000))
         return pb.RecordPurchaseRequest(
             purchase=pb.Purchase(
                 receipt=pb.Receipt(store=STORE, terminal="T1", business_date=DAY, receipt_no=f"R{number:08d}"),
-                customer=self._chance.choice(self._customers),
+                customer=customer or self._chance.choice(self._customers),
                 business_time=Timestamp(seconds=NOON),
                 lines=[
                     pb.Line(
-                        line_no=line,
-                        sku=f"SKU{line:05d}",
+                        line_no=1,
+                        sku="SKU00001",
                         product_name="Breakfast tea, loose, 250 g",
                         quantity="1",
-                        amount=_pence(amount),
+                        amount=amount,
                     )
-                    for line, amount in enumerate(amounts, 1)
                 ],
-                tenders=[pb.Tender(kind=pb.Tender.CARD, amount=total)],
-                total=total,
+                tenders=[pb.Tender(kind=pb.Tender.CARD, amount=amount)],
+                total=amount,
                 operator="S1",
             ),
             settled=True,
@@ -144,7 +142,7 @@ def enrol(customers: int) -> Work:
         customer_pb2.EnrolCustomerResponse,
         lambda _: [_enrolment(number) for number in range(customers)],
         _enrolled,
-        told=1,
+        tells=True,
     )
 
 

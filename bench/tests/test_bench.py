@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -15,42 +15,83 @@ import pytest
 from google.protobuf.message import Message
 from rich.console import Console
 
-from bench.__main__ import run
-from bench.measure import Size
-from bench.neighbours import Listener
-from bench.processes import BenchError, Server, serving
+from bench.__main__ import main, run
+from bench.calls import Size, measure
+from bench.databases import ENGINES
+from bench.figures import Figure
+from bench.processes import BenchError, Process, serving
 from bench.requests import Caller, Work, WrongAnswerError, enrol, read_events
-from chassis.client import open_channel
+from bench.targets import MOST, Verdict, verdict
 from cli.suite import free_port
 from shuke.customer.v1 import customer_pb2, purchases_pb2
 from shuke.event.v1 import event_pb2
 
-TINY = Size(rounds=2, warm_up=1, calls=4, batch=3, customers=4)
+TINY = Size(rounds=2, warm_up=1, calls=4, batch=3, customers=4, idle_seconds=0.1)
 CALLER = Caller(["customers/1"], Random(1))
-COSTS = {"ratio", "ours", "reference", "spread", "ours_ms", "reference_ms"}
-UNITS = {
-    "record_purchase.sqlite": "us of CPU per call",
-    "record_purchase_by_4.sqlite": "us of CPU per call",
-    "lookup_customer.sqlite": "us of CPU per call",
-    "lookup_customer_by_4.sqlite": "us of CPU per call",
-    "batch_record_purchases.sqlite": "us of CPU per purchase",
-    "read_events.sqlite": "us of CPU per event",
+COSTS = {"value", "unit", "spread", "ours_us", "bare_us", "ours_ms", "bare_ms"}
+ITEMS = {
+    "record_purchase": "call",
+    "lookup_customer": "call",
+    "batch_record_purchases": "purchase",
+    "read_events": "event",
 }
 
 
-def test_a_run_measures_every_call(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_run_measures_every_call(engine: str, tmp_path: Path) -> None:
     """A run calls both servers, all answers are good, and each figure stands in the file; to do more costs more."""
     result = tmp_path / "build" / "bench.json"
     shown = io.StringIO()
-    run(["sqlite"], TINY, result, Console(file=shown, width=120))
+    run({engine: partial(measure, engine, TINY)}, result, Console(file=shown, width=200))
     told = json.loads(result.read_text())
-    assert {name: figure.pop("unit") for name, figure in told.items()} == UNITS
+    idle = told.pop(f"idle.{engine}")
+    assert told.keys() == {f"{name}.{engine}" for name in ITEMS}
     for name, figure in told.items():
-        assert figure.keys() == COSTS
-        assert all(value > 0 for field, value in figure.items() if field != "spread"), name
+        # Background work is a process of its own on PostgreSQL alone, and is told beside the calls that give some.
+        assert figure.keys() - {"most"} == (COSTS | {"worker_us"} if engine == "postgresql" else COSTS)
+        assert figure["unit"] == f"of a bare call, CPU per {ITEMS[name.partition('.')[0]]}"
+        assert figure.get("most") == MOST.get(name)
+        assert all(figure[field] > 0 for field in COSTS - {"unit", "spread"}), name
         assert figure["spread"] >= 0
         assert name in shown.getvalue()
-    assert told["record_purchase.sqlite"]["ratio"] > 1
+    assert told[f"record_purchase.{engine}"]["value"] > 1
+    parts = {"serve", "work"} if engine == "postgresql" else {"serve"}
+    assert idle.keys() == {"value", "unit", *parts}
+    assert idle["value"] == pytest.approx(sum(idle[part] for part in parts), abs=0.01)
+
+
+def test_a_part_is_chosen_by_how_its_name_begins(capsys: pytest.CaptureFixture[str]) -> None:
+    """What nothing is called ends the run before it starts, and names what there is."""
+    assert main(["weather"]) == 2
+    assert "calls.sqlite, calls.postgresql" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "most", "expected"),
+    [
+        (9.0, None, Verdict.NONE),
+        (1.5, 1.5, Verdict.MET),
+        (1.501, 1.5, Verdict.CLOSE),
+        (1.875, 1.5, Verdict.CLOSE),
+        (1.876, 1.5, Verdict.MISSED),
+    ],
+)
+def test_a_target_is_missed_by_more_than_a_quarter(value: float, most: float | None, expected: Verdict) -> None:
+    """Up to the target is met, up to a quarter beyond is close, and only more fails."""
+    assert verdict(value, most) is expected
+
+
+def test_what_misses_its_target_is_told(tmp_path: Path) -> None:
+    """A run answers the figures that lie further beyond their targets than a quarter, and no others."""
+    figures = {name: Figure(most * 1.2, "times") for name, most in MOST.items()} | {"unknown": Figure(99.0, "times")}
+    worst = next(iter(MOST))
+
+    def measured(value: float) -> list[str]:
+        all_of_them = figures | {worst: Figure(value, "times")}
+        return run({"all": lambda *_: iter(all_of_them.items())}, tmp_path / "bench.json", Console(file=io.StringIO()))
+
+    assert measured(MOST[worst]) == []
+    assert measured(MOST[worst] * 1.26) == [worst]
 
 
 WRONG: list[tuple[Work, Message]] = [
@@ -104,13 +145,10 @@ def test_a_server_that_does_not_start_is_told(tmp_path: Path) -> None:
 def test_the_account_is_of_the_process() -> None:
     """What the process computes is on its account, and what others compute is not."""
     source = "print(sum(range(1_000_000)), flush=True)\ninput()\nsum(range(1_000_000))"
-    with (
-        subprocess.Popen([sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
-        open_channel("127.0.0.1:1") as channel,
-    ):
+    with subprocess.Popen([sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        server = Server(process, channel)
+        server = Process(process)
         process.stdout.readline()
         early = server.cpu()
         process.stdin.write(b"\n")
@@ -120,25 +158,3 @@ def test_the_account_is_of_the_process() -> None:
         late = server.cpu()
         sum(range(1_000_000))
         assert 0 < early < late == server.cpu()
-
-
-class Feed:
-    """A feed of one partition that tells an event at a time, up to a last one."""
-
-    def __init__(self, last: int) -> None:
-        self.last = last
-
-    def read_events(self, cursors: Mapping[int, int], _limit: int) -> event_pb2.ReadEventsResponse:
-        """Answer the event behind the cursor."""
-        following = cursors[0] + 1
-        events = [event_pb2.Event(partition=0, position=following)] if following <= self.last else []
-        return event_pb2.ReadEventsResponse(events=events)
-
-
-def test_a_listener_reads_on_where_it_was() -> None:
-    """A block ends with all that it told read once; what cannot be read ends the run."""
-    listener = Listener("tiering", Feed(5))
-    listener.hear(2)
-    listener.hear(2)
-    with pytest.raises(BenchError, match="tiering read 1 events of 2"):
-        listener.hear(2)
