@@ -11,7 +11,7 @@ PIN = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-versi
 PRESENT = $(wildcard $(CODE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gen demo up check test test-whole explore bench trace lock release-image clean
+.PHONY: help setup gen demo up check test test-whole faults explore bench trace lock release-image clean
 
 help: ## show this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,8 +36,8 @@ gen: $(READY) ## generate code, stubs and the image of the contracts into protos
 demo: $(READY) ## start the suite on example data and show what it does
 	$(BIN)/python -m cli demo
 
-up: $(READY) ## start the suite here and keep it running
-	$(BIN)/python -m cli up
+up: $(READY) ## start the suite here and keep it running; REPLICAS=2, ENGINE=production
+	$(BIN)/python -m cli up $(if $(REPLICAS),--replicas $(REPLICAS)) $(if $(ENGINE),--engine $(ENGINE))
 
 check: $(READY) ## lint, format, types, contracts, generated code: all that needs no run
 	$(BIN)/python -m tools.check $(PRESENT)
@@ -46,13 +46,16 @@ test: $(READY) ## run every test, on a slice of the data where the whole takes m
 	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1 -m "not whole"
 
 test-whole: $(READY) ## run the tests on whole data, and what needs Node
-	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1 -m whole
+	$(BIN)/python -m pytest -n 2 --dist load --maxschedchunk 1 -m whole --ignore tests/faults
+
+faults: $(READY) ## inject every fault in full, and tell of each what was injected, acknowledged and found
+	$(BIN)/python -m pytest tests/faults -m whole
 
 explore: $(READY) ## look for examples that break a property, other ones each time; what is found becomes a test
 	$(BIN)/python -m pytest -n 2 --dist load --hypothesis-profile explore -m "not timeout and not whole"
 
-bench: $(READY) ## measure what calls cost against a bare server, on both databases
-	$(BIN)/python -m bench
+bench: $(READY) ## measure what things cost, against targets; ONLY="calls evaluation" takes some parts
+	$(BIN)/python -m bench $(ONLY)
 
 trace: $(READY) ## list which requirements are proved by which tests
 	$(BIN)/python -m tools.trace
