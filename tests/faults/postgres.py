@@ -47,12 +47,16 @@ class Postgres:
 
     def suspend(self) -> None:
         """Let it hang: its connections stand, and nothing is answered."""
-        for process in self._processes():
+        server = self._server()
+        # From here on it begins no further process.
+        server.suspend()
+        for process in server.children():
             process.suspend()
 
     def resume(self) -> None:
         """Let it go on."""
-        for process in self._processes():
+        server = self._server()
+        for process in [*server.children(), server]:
             with suppress(psutil.NoSuchProcess):
                 process.resume()
 
@@ -79,10 +83,9 @@ class Postgres:
     def _url(self) -> URL:
         return URL.create("postgresql", "postgres", host="127.0.0.1", port=self.port, database="postgres")
 
-    def _processes(self) -> list[psutil.Process]:
+    def _server(self) -> psutil.Process:
         number = (self.folder / "postmaster.pid").read_text().split("\n", 1)[0]
-        server = psutil.Process(int(number))
-        return [server, *server.children()]
+        return psutil.Process(int(number))
 
     def _call(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), "-D", str(self.folder), *arguments]

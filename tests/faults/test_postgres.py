@@ -37,6 +37,8 @@ def outage(server: Postgres, shift: Shift, customer: grpc.Channel, *, hangs: boo
     before = shift.books.refused.total()
     server.suspend() if hangs else server.stop()
     await_health(customer, NOT_SERVING)
+    # What they might still do may have been done before the server was away; then they wait.
+    shift.go_on(len(shift.books.acknowledged))
     while shift.books.refused.total() < before + REFUSED:
         assert shift.busy()
         Event().wait(0.01)

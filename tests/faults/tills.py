@@ -229,9 +229,13 @@ class Shift:
                 till.result()
         return not all(till.done() for till in self.tills)
 
-    def until(self, acknowledged: int) -> None:
-        """Wait until so many receipts are acknowledged; the tills go on for a few more, and then wait."""
+    def go_on(self, acknowledged: int) -> None:
+        """Let the tills begin a few receipts beyond so many that are acknowledged, and then wait."""
         self.books.most = acknowledged + IN_FLIGHT
+
+    def until(self, acknowledged: int) -> None:
+        """Wait until so many receipts are acknowledged, and let the tills do a few more."""
+        self.go_on(acknowledged)
         while len(self.books.acknowledged) < acknowledged and self.busy():
             threading.Event().wait(0.002)
 
