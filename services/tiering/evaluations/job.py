@@ -209,7 +209,7 @@ class EvaluationJob:
             trial = tx.begin_nested()
             if rules.first_class:
                 repository.find_first_moves(tx, run, rules.first_class)
-                memberships.add_all(tx, repository.moves(None))
+                memberships.add_all(tx, repository.first_moves())
             outcomes = self._outcomes(tx, run, rules)
             counted = figures(rules, outcomes)
             apply_time = run.record_time if plan.applied else None
@@ -236,12 +236,12 @@ class EvaluationJob:
     def _move(self, tx: Tx, run: Run) -> bool:
         """Let everybody move; answer whether the run is of the present. An earlier day's changes the past alone."""
         later = repository.next_run(tx, run)
-        if later is not None:
+        if later is None:
+            repository.find_leavers(tx, run)
+        else:
             repository.find_moves_back(tx, run, later, memberships.held(run.scheme, later))
-        repository.find_moves(tx, run, current=later is None)
-        memberships.add_all(tx, repository.moves(run, run.effective_time))
-        if later is not None:
-            memberships.add_all(tx, repository.moves(run, later))
+        memberships.add_all(tx, repository.regraded(run))
+        memberships.add_all(tx, repository.moves(run))
         return later is None
 
     def _announce(
@@ -261,10 +261,11 @@ class EvaluationJob:
         """
         run = evaluation.run
         now, benefits = run.record_time, self._benefits(tx, run, rules, run.record_time)
-        first, moved = repository.current_first_moves(), repository.count_current(tx, run)
+        first = repository.current_first_moves()
+        moved = repository.count_told(tx, run) if current else {}
         kept = {one.to_class: count for one, count in outcomes.items() if one.from_class == one.to_class is not None}
         alike = [
-            (count, repository.moved(run, outcome), membership_changed(run.movement(outcome), rules, benefits))
+            (count, repository.told(run, outcome), membership_changed(run.movement(outcome), rules, benefits))
             for outcome, count in moved.items()
         ]
         if current:

@@ -20,7 +20,6 @@ from services.tiering.spend.tables import SPENDERS
 from services.tiering.tables import CURSORS
 
 MOVED = GRADES.c.from_class.is_distinct_from(GRADES.c.to_class)
-MOVEMENT = [MOVES.c[column.name] for column in MOVEMENTS.c]
 
 
 @contextmanager
@@ -107,20 +106,13 @@ def class_ranges(tx: Tx) -> tuple[ClassRange, ...]:
     return tuple(ClassRange(*row) for row in tx.execute(query))
 
 
-def find_moves(tx: Tx, run: Run, *, current: bool) -> None:
-    """Find who changed class; `current` says that this changes what holds at present, refunds since then aside.
-
-    Then those leave, too, who hold a class of a run though no entry of theirs counts any more: nobody else grades them.
-    """
-    time, grade, member = run.effective_time, GRADES.c, MEMBERS.c
-    holds = sa.and_(sa.literal(current), ~_refunded_since(run))
-    moved = _move(run, time, grade.customer_id, grade.from_class, grade.to_class, current=holds).where(MOVED)
-    tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), moved))
-    if current:
-        left = _move(run, time, member.customer_id, member.class_key, sa.null(), current=sa.true())
-        left = left.select_from(MEMBERS.outerjoin(SPENDERS, SPENDERS.c.customer_id == member.customer_id))
-        gone = (member.scheme == run.scheme, member.class_key.is_not(None), SPENDERS.c.customer_id.is_(None))
-        tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), left.where(*gone, holds_since(time))))
+def find_leavers(tx: Tx, run: Run) -> None:
+    """Find who holds a class of a run though no entry of theirs counts any more: nobody else grades them."""
+    member = MEMBERS.c
+    left = _move(run, run.effective_time, member.customer_id, member.class_key, sa.null()).add_columns(sa.true())
+    left = left.select_from(MEMBERS.outerjoin(SPENDERS, SPENDERS.c.customer_id == member.customer_id))
+    gone = (member.scheme == run.scheme, member.class_key.is_not(None), SPENDERS.c.customer_id.is_(None))
+    tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), left.where(*gone, holds_since(run.effective_time))))
 
 
 def find_moves_back(tx: Tx, run: Run, later: int, then: sa.Subquery) -> None:
@@ -133,9 +125,8 @@ def find_moves_back(tx: Tx, run: Run, later: int, then: sa.Subquery) -> None:
     same = (MOVEMENTS.c.scheme == run.scheme, MOVEMENTS.c.customer_id == GRADES.c.customer_id)
     since = (MOVEMENTS.c.effective_time > run.effective_time, MOVEMENTS.c.effective_time <= later)
     moved_then = sa.exists().where(*same, *since, MOVEMENTS.c.evaluation_id != NO_RUN, STANDS)
-    back = _move(run, later, GRADES.c.customer_id, GRADES.c.to_class, then.c.to_class, current=sa.false()).select_from(
-        GRADES.outerjoin(then, then.c.customer_id == GRADES.c.customer_id)
-    )
+    back = _move(run, later, GRADES.c.customer_id, GRADES.c.to_class, then.c.to_class).add_columns(sa.false())
+    back = back.select_from(GRADES.outerjoin(then, then.c.customer_id == GRADES.c.customer_id))
     query = back.where(MOVED, then.c.to_class.is_distinct_from(GRADES.c.to_class), ~moved_then)
     tx.execute(sa.insert(MOVES).from_select(list(MOVES.c), query))
 
@@ -146,20 +137,19 @@ def _move(
     customer_id: sa.ColumnElement[Any],
     from_class: sa.ColumnElement[Any],
     to_class: sa.ColumnElement[Any],
-    *,
-    current: sa.ColumnElement[bool],
 ) -> sa.Select[Any]:
-    return sa.select(
-        sa.literal(run.scheme),
-        customer_id,
-        sa.literal(time),
-        sa.literal(run.record_time),
-        sa.literal(run.id),
-        from_class,
-        to_class,
-        sa.literal(Cause.EVALUATION.value),
-        current,
-    )
+    """Ask for what a run moves at a time, in the columns of `movements`."""
+    values = {
+        "scheme": sa.literal(run.scheme),
+        "customer_id": customer_id,
+        "effective_time": sa.literal(time),
+        "record_time": sa.literal(run.record_time),
+        "evaluation_id": sa.literal(run.id),
+        "from_class": from_class,
+        "to_class": to_class,
+        "cause": sa.literal(Cause.EVALUATION.value),
+    }
+    return sa.select(*(values[column.name].label(column.name) for column in MOVEMENTS.c))
 
 
 def _refunded_since(run: Run) -> sa.ColumnElement[bool]:
@@ -168,30 +158,51 @@ def _refunded_since(run: Run) -> sa.ColumnElement[bool]:
     return sa.exists().where(*same, refunded_since(run.effective_time))
 
 
-def moves(run: Run | None, time: int | None = None) -> sa.Select[Any]:
-    """Ask for the movements found that a run makes at a time, or for those that no run makes."""
-    if run is None:
-        return sa.select(*MOVEMENT).where(MOVES.c.evaluation_id == NO_RUN)
-    return sa.select(*MOVEMENT).where(MOVES.c.evaluation_id == run.id, MOVES.c.effective_time == time)
+def regraded(run: Run) -> sa.Select[Any]:
+    """Ask for the movements of those whose class the run found to be another."""
+    grade = GRADES.c
+    return _move(run, run.effective_time, grade.customer_id, grade.from_class, grade.to_class).where(MOVED)
+
+
+def moves(run: Run) -> sa.Select[Any]:
+    """Ask for the other movements found that the run makes."""
+    return _moves_of(run.id)
+
+
+def first_moves() -> sa.Select[Any]:
+    """Ask for the movements found that no run makes."""
+    return _moves_of(NO_RUN)
 
 
 def current_first_moves() -> sa.Select[Any]:
-    """Ask for the movements found that no run makes and that change what holds at present."""
-    return moves(None).where(MOVES.c.current)
+    """Ask for those of them that change what holds at present."""
+    return first_moves().where(MOVES.c.current)
 
 
-def count_current(tx: Tx, run: Run) -> dict[Outcome, int]:
-    """Count the movements found that the run makes and that change what holds at present, by the classes."""
-    of_run = (MOVES.c.current, MOVES.c.evaluation_id == run.id)
-    query = sa.select(MOVES.c.from_class, MOVES.c.to_class, sa.func.count()).where(*of_run)
-    found = tx.execute(query.group_by(MOVES.c.from_class, MOVES.c.to_class))
-    return {Outcome(from_class, to_class): number for from_class, to_class, number in found}
+def _moves_of(run: str) -> sa.Select[Any]:
+    return sa.select(*(MOVES.c[column.name] for column in MOVEMENTS.c)).where(MOVES.c.evaluation_id == run)
 
 
-def moved(run: Run, outcome: Outcome) -> sa.Select[str]:
-    """Ask who makes such a movement."""
-    same = (MOVES.c[name].is_not_distinct_from(value) for name, value in dataclasses.asdict(outcome).items())
-    return sa.select(MOVES.c.customer_id).where(MOVES.c.current, MOVES.c.evaluation_id == run.id, *same)
+def _told(run: Run) -> sa.Subquery:
+    """Ask whom a run of the present moves, and how, those aside whom a refund has graded since its day."""
+    columns = ("customer_id", "from_class", "to_class")
+    moved = sa.select(*(GRADES.c[name] for name in columns)).where(MOVED, ~_refunded_since(run))
+    left = sa.select(*(MOVES.c[name] for name in columns)).where(MOVES.c.evaluation_id == run.id)
+    return sa.union_all(moved, left).subquery("told")
+
+
+def count_told(tx: Tx, run: Run) -> dict[Outcome, int]:
+    """Count whom a run of the present moves, by the classes."""
+    one = _told(run).c
+    query = sa.select(one.from_class, one.to_class, sa.func.count()).group_by(one.from_class, one.to_class)
+    return {Outcome(from_class, to_class): number for from_class, to_class, number in tx.execute(query)}
+
+
+def told(run: Run, outcome: Outcome) -> sa.Select[str]:
+    """Ask whom a run of the present moves so."""
+    one = _told(run).c
+    same = (one[name].is_not_distinct_from(value) for name, value in dataclasses.asdict(outcome).items())
+    return sa.select(one.customer_id).where(*same)
 
 
 def confirmed(run: Run, class_key: str) -> sa.Select[str]:

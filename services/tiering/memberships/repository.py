@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from chassis.among import Among
 from chassis.database import Tx, upsert
@@ -23,6 +24,8 @@ from services.tiering.memberships.tables import (
 
 # Written down once: building an expression takes longer than running it.
 STANDINGS = sa.select(MEMBERS).where(MEMBERS.c.scheme == sa.bindparam("scheme"), Among("ids", MEMBERS.c.customer_id))
+
+Columns = ReadOnlyColumnCollection[str, Any]
 
 CHUNK = 2000
 # What members have of the movement that decides.
@@ -68,16 +71,21 @@ def add(tx: Tx, movements: Sequence[Movement]) -> None:
 
 def add_all(tx: Tx, moves: sa.Select[Any]) -> None:
     """Add movements that a query answers, in the columns of `movements`; at most one for each customer."""
-    new = moves.subquery("moves").c
-    columns = [new[column.name] for column in MOVEMENTS.c]
-    tx.execute(sa.insert(MOVEMENTS).from_select(list(MOVEMENTS.c), sa.select(*columns)))
-    correction = new.evaluation_id == NO_RUN
+    move = moves.subquery("moves").c
+    tx.execute(sa.insert(MOVEMENTS).from_select(list(MOVEMENTS.c), sa.select(*(move[one.name] for one in MOVEMENTS.c))))
+    correction = move.evaluation_id == NO_RUN
     state = sa.select(
-        *(new.scheme, new.customer_id, new.to_class, new.effective_time, new.record_time, new.evaluation_id),
-        sa.case((sa.and_(correction, new.to_class.is_not(None)), new.effective_time)).label("began_time"),
-        sa.case((correction, new.record_time)).label("corrected_time"),
-    ).where(new.customer_id.is_not(None))  # SQLite needs some condition here, or it reads ON CONFLICT as a join's ON.
-    tx.execute(_follow(tx, state))
+        *(move.scheme, move.customer_id, move.to_class.label("class_key"), move.effective_time.label("since_time")),
+        *(move.record_time, move.evaluation_id),
+        sa.case((sa.and_(correction, move.to_class.is_not(None)), move.effective_time)).label("began_time"),
+        sa.case((correction, move.record_time)).label("corrected_time"),
+    )
+    # Whoever held a class is a member: a join finds them all at once, an upsert looks for each.
+    regraded = sa.and_(~correction, move.from_class.is_not(None))
+    new = state.where(regraded).subquery("new").c
+    theirs = (MEMBERS.c.scheme == new.scheme, MEMBERS.c.customer_id == new.customer_id, _decides(MEMBERS.c, new))
+    tx.execute(sa.update(MEMBERS).where(*theirs).values({name: new[name] for name in DECIDED}))
+    tx.execute(_follow(tx, state.where(~regraded)))
 
 
 def stream(tx: Tx, moves: sa.Select[Any]) -> Generator[list[Movement], None, None]:
@@ -99,15 +107,21 @@ def _follow(tx: Tx, moves: sa.Select[Any] | None = None) -> sa.Insert:
     if moves is not None:
         statement = statement.from_select(list(MEMBERS.c), moves)
     old, new = MEMBERS.c, statement.excluded
-    later = sa.tuple_(new.since_time, new.record_time, new.evaluation_id) > sa.tuple_(
-        old.since_time, old.record_time, old.evaluation_id
-    )
-    # A movement that grades outranks all others; of those others the one that is added is the one recorded last.
-    decides = sa.or_(old.evaluation_id == NO_RUN, sa.and_(new.evaluation_id != NO_RUN, later))
+    decides = _decides(old, new)
     changed = {name: sa.case((decides, new[name]), else_=old[name]) for name in DECIDED}
     for name in ("began_time", "corrected_time"):
         changed[name] = sa.case((new.evaluation_id == NO_RUN, new[name]), else_=old[name])
     return statement.on_conflict_do_update(index_elements=["scheme", "customer_id"], set_=changed)
+
+
+def _decides(old: Columns, new: Columns) -> sa.ColumnElement[bool]:
+    """Tell whether a new movement decides where an old one did.
+
+    One that grades outranks all others; of those others the one that is added is the one recorded last.
+    """
+    order = ("since_time", "record_time", "evaluation_id")
+    later = sa.tuple_(*(new[name] for name in order)) > sa.tuple_(*(old[name] for name in order))
+    return sa.or_(old.evaluation_id == NO_RUN, sa.and_(new.evaluation_id != NO_RUN, later))
 
 
 # Of a member's movements, as `domain.deciding` has it: what counts, and the one that decides before all others.

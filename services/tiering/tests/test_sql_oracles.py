@@ -147,7 +147,7 @@ def test_a_run_finds_the_first_class_that_a_sale_gives(
         tx.execute(sa.insert(SPENDERS).values((ANNA, AS_OF, AS_OF, time)))
         with evaluations.workspace(tx):
             evaluations.find_first_moves(tx, run, "NEW")
-            found = [one for chunk in memberships.stream(tx, evaluations.moves(None)) for one in chunk]
+            found = [one for chunk in memberships.stream(tx, evaluations.first_moves()) for one in chunk]
     expected = on_sale("s", ANNA, "NEW", standing_of(history.moved), time, now)
     assert found == ([expected] if expected else [])
 
