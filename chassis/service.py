@@ -281,7 +281,7 @@ def _settings(program: Program) -> tuple[ServiceSettings, Suite, Chain]:
     return config, suite, chain
 
 
-def _collect_less() -> None:
+def collect_less() -> None:
     """Let the collector of garbage leave alone what was made at the start, and look less often at what calls make.
 
     Most of that is gone with its last reference; the collector is there for the little that is not.
@@ -312,7 +312,7 @@ def _run(program: Program, service: Service, *, migrate: bool = False) -> None:
         upgrade(database, program.revisions, program.metadata)
     check(database, program.revisions)
     prepare(service, program)
-    _collect_less()
+    collect_less()
     # What ends a process at once, kill -ABRT among it, tells first what each thread was doing.
     faulthandler.enable()
     ending = hear_signals()
