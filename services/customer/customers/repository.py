@@ -177,7 +177,7 @@ def states(tx: Tx, ids: AbstractSet[str]) -> dict[str, State]:
     """Read only the states of files, for a sale needs no more. By the primary key."""
     if not ids:
         return {}
-    return {row.id: State(row.state) for row in tx.execute(STATES, {"ids": sorted(ids)})}
+    return {customer: State(state) for customer, state in tx.execute(STATES, {"ids": sorted(ids)}).all()}
 
 
 def require(tx: Tx, customer_id: str) -> None:
@@ -189,7 +189,7 @@ def require(tx: Tx, customer_id: str) -> None:
 def classes(tx: Tx, ids: Iterable[str]) -> dict[str, list[CustomerClass]]:
     """Read the classes that customers hold. By the primary key of `customer_classes`."""
     found: dict[str, list[CustomerClass]] = {}
-    for row in tx.execute(CLASSES_OF, {"ids": sorted(set(ids))}):
+    for row in tx.execute(CLASSES_OF, {"ids": sorted(set(ids))}).all():
         held = CustomerClass(row.scheme, row.class_key, row.zh, row.en, row.since_time)
         found.setdefault(row.customer_id, []).append(held)
     return found

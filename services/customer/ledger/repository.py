@@ -48,7 +48,7 @@ DEFAULTS = {field.name: field.default for field in dataclasses.fields(Line)}
 def known_receipts(tx: Tx, record: Record, receipts: Sequence[Receipt]) -> dict[Receipt, tuple[str, bytes]]:
     """Find which receipts are recorded, with entry id and payload hash. By the primary key of `receipts`."""
     keys = [(receipt.store, receipt.business_date, receipt.terminal, receipt.receipt_no) for receipt in receipts]
-    rows = tx.execute(KNOWN, {"record": record, "keys": keys})
+    rows = tx.execute(KNOWN, {"record": record, "keys": keys}).all()
     return {_receipt(row): (row.entry_id, row.payload_hash) for row in rows}
 
 

@@ -151,7 +151,7 @@ def spends(tx: Tx, customer_ids: Iterable[str], scopes: Iterable[str] = ()) -> d
 def firsts(tx: Tx, customer_ids: Iterable[str], scopes: Iterable[str]) -> dict[tuple[str, str], str | None]:
     """Answer which sale is a customer's first, in the chain and in the given stores. By the same key."""
     wanted = {"ids": sorted(set(customer_ids)), "scopes": sorted({CHAIN_SCOPE, *scopes})}
-    return {(customer, scope): first for customer, scope, first in tx.execute(FIRSTS, wanted)}
+    return {(customer, scope): first for customer, scope, first in tx.execute(FIRSTS, wanted).all()}
 
 
 def spend_between(tx: Tx, customer_id: str, first: date | None, last: date | None) -> Spend:
