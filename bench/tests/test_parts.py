@@ -38,8 +38,9 @@ def test_both_replicas_take_their_share(tmp_path: Path) -> None:
     assert 0.2 < told.beside["share_2"] < 0.8
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("transport", ["feed", pytest.param("nats", marks=pytest.mark.whole)])
+@pytest.mark.parametrize("transport", ["feed", "nats"])
 def test_freshness_is_measured_in_the_suite(transport: str, tmp_path: Path) -> None:
     """The suite starts, tills sell, every new customer's class is seen; start, freshness and memory are told."""
     size = freshness.Size(rate=40, customers=8, every=2)
