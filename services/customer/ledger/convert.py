@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from google.type import money_pb2
 
@@ -68,17 +68,17 @@ class Reader:
             model=line.model,
             specification=line.specification,
             serial_no=line.serial_no,
-            list_amount=self._optional(f"{field}.list_amount", line.list_amount, line.HasField("list_amount")),
-            tax=self._optional(f"{field}.tax", line.tax, line.HasField("tax")),
-            profit=self._optional(f"{field}.profit", line.profit, line.HasField("profit")),
+            list_amount=self._optional(field, line, "list_amount"),
+            tax=self._optional(field, line, "tax"),
+            profit=self._optional(field, line, "profit"),
             original_line_no=line.original_line_no,
         )
 
     def _money(self, field: str, money: money_pb2.Money) -> int:
         return self.currency.read(self.problems, f"{self.at}.{field}", money)
 
-    def _optional(self, field: str, money: money_pb2.Money, present: bool) -> int | None:  # noqa: FBT001
-        return self._money(field, money) if present else None
+    def _optional(self, field: str, line: pb.Line, name: Literal["list_amount", "tax", "profit"]) -> int | None:
+        return self._money(f"{field}.{name}", getattr(line, name)) if line.HasField(name) else None
 
 
 def thousandths(quantity: str) -> int:

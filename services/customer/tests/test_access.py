@@ -105,6 +105,7 @@ def test_every_method_stands_in_the_table() -> None:
 
 @pytest.mark.requirement("G-21")
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("engine", ["sqlite"])
 def test_each_method_asks_for_its_permission(shop: Shop, method: str) -> None:
     """Without the permission a method is denied before its request is looked at; with it, the request is judged."""
     stub, permission, request = METHODS[method]
@@ -119,6 +120,7 @@ def test_each_method_asks_for_its_permission(shop: Shop, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("engine", ["sqlite"])
 def test_a_stranger_learns_nothing(customer: Running, method: str) -> None:
     """Without a token every method answers the same, in the caller's language."""
     stub, _, request = METHODS[method]

@@ -312,6 +312,7 @@ SHAPES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("engine", ["sqlite"])
 def test_a_receipt_must_have_its_shape(shop: Shop, shape: str) -> None:
     """Each part of a receipt's key is held to its pattern, and its day to the calendar, settled or not."""
     parts, path = SHAPES[shape]
@@ -332,6 +333,7 @@ QUANTITIES = {"": "pattern", "-1": "pattern", "1.0005": "pattern", "1e3": "patte
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("engine", ["sqlite"])
 def test_a_quantity_is_a_plain_decimal_above_zero(shop: Shop, quantity: str) -> None:
     """Nothing, signs, a fourth place, exponents and other digits are no quantity, and zero is none either."""
     reason = {"pattern": "STRING_PATTERN", "zero": "QUANTITY_ZERO"}[QUANTITIES[quantity]]

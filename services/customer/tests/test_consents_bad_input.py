@@ -115,6 +115,7 @@ SHAPES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("engine", ["sqlite"])
 def test_a_request_must_have_its_shape(desk: Desk, shape: str) -> None:
     """Each field is held to the contract, in grants and in withdrawals."""
     fields, path = SHAPES[shape]
