@@ -178,6 +178,7 @@ class Database:
         While it does not answer, nobody else is kept waiting for it.
         """
         self._patient_until = time.monotonic() + PATIENCE
+        since = self.presence.failures
         try:
             with self._our_errors(), self._pinger.connect():
                 pass
@@ -190,7 +191,7 @@ class Database:
         self.presence.away = False
         if self.presence.full:
             self._try_room()
-        self.presence.well()
+        self.presence.well(since)
 
     def _try_room(self) -> None:
         """Write, and take it back: both engines make and unmake a table within a transaction.
@@ -231,6 +232,7 @@ class Database:
     @contextmanager
     def _our_errors(self) -> Iterator[None]:
         """Turn what a driver raises into contention, unavailability or a fault that quotes no value."""
+        since = self.presence.over
         try:
             yield
         except sa.exc.DBAPIError as error:
@@ -245,7 +247,7 @@ class Database:
             wrong = code == sqlite3.SQLITE_ERROR
             if (isinstance(error, sa.exc.OperationalError) and not wrong) or error.connection_invalidated:
                 full = state == DISK_FULL or code == sqlite3.SQLITE_FULL
-                self.presence.failed(words.partition("\n")[0], state, full=full)
+                self.presence.failed(words.partition("\n")[0], state, full=full, since=since)
                 raise Unavailable from error
             raise DatabaseFault(_fault(error, state)) from None
         except sa.exc.TimeoutError as error:

@@ -31,6 +31,9 @@ class Presence:
     def __init__(self) -> None:
         self.away = False
         self.full = False
+        # How many outages are over, and how many failures there were in all.
+        self.over = 0
+        self.failures = 0
         self._told = False
         self._telling = threading.Lock()
 
@@ -39,17 +42,29 @@ class Presence:
         if self.away:
             raise Unavailable
 
-    def failed(self, problem: str, state: str, *, full: bool) -> None:
-        """Note a failure. The first one is told; those behind it, until a ping finds all well, say nothing new."""
+    def failed(self, problem: str, state: str, *, full: bool, since: int) -> None:
+        """Note a failure. The first one is told; those behind it, until a ping finds all well, say nothing new.
+
+        Nor does one of an attempt that began when fewer outages were over, `since`: it gives up late.
+        """
         with self._telling:
+            if since != self.over:
+                return
+            self.failures += 1
             told, self._told, self.full = self._told, True, self.full or full
         if not told:
             log.warning("database does not answer", problem=problem, state=state)
 
-    def well(self) -> None:
-        """Note that the database answers, and has room."""
+    def well(self, since: int) -> None:
+        """Note that the database answers, and has room, by a ping that began after this many failures.
+
+        Where another one came during the ping, it may tell of what came later: the next ping decides.
+        """
         with self._telling:
+            if since != self.failures:
+                return
             told, self._told, self.full, self.away = self._told, False, False, False
+            self.over += told
         if told:
             log.info("database answers again")
 

@@ -68,6 +68,38 @@ def test_a_server_that_is_ended_is_told_once_and_found_again(postgres: Postgres,
     assert logs[0]["problem"]
 
 
+def test_who_gives_up_late_tells_of_no_other_outage(postgres: Postgres, database: Database) -> None:
+    """Work that began before an outage was over, and fails behind it, is refused; the outage was told already."""
+
+    def outlast(tx: Tx) -> None:
+        postgres.stop()
+        assert refused(database.ping)
+        postgres.start()
+        database.ping()
+        tx.execute(sa.text("SELECT 1"))
+
+    with capture_logs() as logs:
+        assert refused(lambda: database.transact(outlast))
+        ask(database)
+    assert [line["event"] for line in logs] == ["database does not answer", "database answers again"]
+
+
+def test_a_ping_that_was_answered_before_an_outage_does_not_end_it(postgres: Postgres, database: Database) -> None:
+    """What fails while a ping is under way is not over with it; the next ping that is answered tells that."""
+
+    def fail(*_: object) -> None:
+        postgres.stop()
+        assert refused(lambda: ask(database))
+
+    sa.event.listen(database._pinger, "checkout", fail, once=True)
+    with capture_logs() as logs:
+        database.ping()
+        assert refused(database.ping)
+        postgres.start()
+        database.ping()
+    assert [line["event"] for line in logs] == ["database does not answer", "database answers again"]
+
+
 def test_a_server_that_hangs_holds_nobody(postgres: Postgres, database: Database) -> None:
     """Who waits for a server that says nothing is let go after a ping has waited in vain, and nobody waits anew."""
     begun = Event()
