@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from threading import Event, Thread
 
 import pytest
@@ -318,3 +319,17 @@ def test_sqlite_keeps_its_rules(database: Database) -> None:
 
 
 PRAGMAS = ("journal_mode", "foreign_keys", "secure_delete")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_sqlite_writes_a_batch_once(database: Database) -> None:
+    """What a transaction changes stays in memory until it commits, up to twice what a batch of sales changes."""
+    log = Path(f"{database.url.database}-wal")
+    with database.write() as tx:
+        tx.execute(sa.text("CREATE TABLE heaps (heap BLOB)"))
+    before = log.stat().st_size
+    with database.write() as tx:
+        for _ in range(10):
+            tx.execute(sa.text("INSERT INTO heaps VALUES (randomblob(1000000))"))
+        assert log.stat().st_size == before
+    assert log.stat().st_size > 10_000_000
