@@ -5,11 +5,11 @@ No label takes its values from a caller: whoever calls in many ways fills no mem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, start_http_server
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from chassis.calendar import SECOND
@@ -17,6 +17,7 @@ from chassis.database import Database, Tx
 from chassis.errors import Unavailable
 from chassis.events import EventLog
 from chassis.rebuild import Listener
+from chassis.workers import Worker
 
 # Seconds, from an empty call to the longest one.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -47,6 +48,10 @@ class Metrics:
     def gauge(self, name: str, told: str, read: Callable[[], float]) -> None:
         """Add a gauge that is read when somebody asks."""
         Gauge(name, told, registry=self.registry).set_function(read)
+
+    def follow(self, workers: Iterable[Worker]) -> None:
+        """Add a counter of how long background work has computed, by worker."""
+        self.registry.register(_Computing(list(workers)))
 
     def watch(self, database: Database, *readings: Reading) -> None:
         """Add gauges that are read from the database when somebody asks."""
@@ -93,6 +98,21 @@ def backlog(log: EventLog, listeners: Sequence[Listener]) -> Iterator[Reading]:
         lambda tx: {each.consumer.source: found.left if (found := each.find(tx)) else 0 for each in listeners},
         "source",
     )
+
+
+class _Computing(Collector):
+    """Reads how long workers have computed."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self.workers = workers
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Read it of each."""
+        told = "Processor time that background work has taken, as of the end of its last step"
+        family = CounterMetricFamily("shuke_worker_cpu_seconds", told, labels=["worker"])
+        for worker in self.workers:
+            family.add_metric([worker.name], worker.cpu)
+        yield family
 
 
 class _Readings(Collector):

@@ -163,8 +163,10 @@ class Service:
         """Listen and begin background work; answer the port, which is 0 where no calls are taken."""
         config = self.foundation.config
         port = self.foundation.server.start(f"{config.host}:{config.port}") if self.answers else 0
-        for part in (self.foundation.watch, *self.workers, *self.fronts):
+        background = (self.foundation.watch, *self.workers)
+        for part in (*background, *self.fronts):
             part.start()
+        self.foundation.metrics.follow(part for part in background if isinstance(part, Worker))
         if self.foundation.metrics_port:
             self.foundation.metrics_port.start()
         return port

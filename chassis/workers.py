@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -38,6 +39,8 @@ class Worker:
         self.batch = batch
         self.rest = rest
         self.most = most
+        # How many seconds its thread has computed, as of the end of the last step.
+        self.cpu = 0.0
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -61,6 +64,7 @@ class Worker:
         pause, refused = self.rest, ""
         while not self._stop.is_set():
             self._wake.clear()
+            done = 0
             try:
                 done = self.step()
             except Refused as error:
@@ -75,6 +79,6 @@ class Worker:
                     log.info("step works again", worker=self.name)
                     refused = ""
                 pause = self.rest if done else min(pause * 2, self.most)
-                if done >= self.batch:
-                    continue
-            self._wake.wait(pause)
+            self.cpu = time.thread_time()
+            if done < self.batch:
+                self._wake.wait(pause)

@@ -16,6 +16,7 @@ from tests.running import StartService
 BACKLOG = {
     "shuke_call_seconds",
     "shuke_calls_in_flight",
+    "shuke_worker_cpu_seconds",
     "shuke_database_up",
     "shuke_outbox_events",
     "shuke_consumer_lag_events",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 
 import httpx2
 import pytest
@@ -19,6 +21,7 @@ from chassis.metrics import Metrics, MetricsPort, Reading, backlog
 from chassis.tests.events import LOG, at_once, begin, change, tell
 from chassis.tests.events import read as read_log
 from chassis.tests.serving import PACKAGE, Sent, do_request, serving
+from chassis.workers import Worker
 from shuke.event.v1 import event_pb2
 from tests.running import Refusal
 
@@ -81,6 +84,30 @@ def test_calls_in_flight_are_seen() -> None:
         running.tiny.work = look
         running.call("Do", do_request())
         assert seen == [1]
+
+
+def test_background_work_tells_what_it_has_computed() -> None:
+    """Each worker's processor time is counted under its name, without the time in which it waits."""
+    done = Event()
+
+    def step() -> int:
+        began = time.thread_time()
+        while time.thread_time() < began + 0.02:
+            pass
+        done.set()
+        return 0
+
+    busy, idle = Worker("busy", step, rest=1000), Worker("idle", lambda: 0, rest=1000)
+    metrics = Metrics()
+    metrics.follow([busy, idle])
+    for worker in (busy, idle):
+        worker.start()
+    assert done.wait(10)
+    for worker in (busy, idle):
+        worker.stop()
+    computed = {name: value(metrics, "shuke_worker_cpu_seconds_total", worker=name) for name in ("busy", "idle")}
+    assert computed == {"busy": busy.cpu, "idle": idle.cpu}
+    assert busy.cpu >= 0.02 > idle.cpu > 0
 
 
 @dataclass
