@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -45,11 +45,12 @@ Following = Callable[[str, int], Bar]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured: rounds, the first of which are forgotten, calls a block, sales a batch, customers."""
+    """How much is measured: rounds, the first of which are forgotten, calls or batches a block, sales a batch."""
 
     rounds: int = 9
     warm_up: int = 1
     calls: int = 320
+    batches: int = 4
     batch: int = 1000
     customers: int = 1000
     idle_seconds: float = 5.0
@@ -59,7 +60,7 @@ class Size:
 class Side:
     """A server with what it takes to call it, and to wait until the events that it was told are numbered.
 
-    `worker` does the server's background work, where the server itself does not.
+    `worker` does the server's background work, where the server itself does not or has none.
     """
 
     server: Server
@@ -82,30 +83,43 @@ class Side:
         return list(pool.map(call, requests))
 
     def cost(self, work: Work, calls: int, pool: ThreadPoolExecutor) -> Cost:
-        """Measure one block of calls, with the background work that it gives where the server does that too."""
-        worker = self.worker or self.server
-        before, worker_before = self.server.cpu(), worker.cpu()
+        """Measure one block of calls; beside it, up to the last event's number, the background work that it gives."""
+        # What works in the background is asked outside of what is counted, for asking costs something, too.
+        background, before = self.background(), self.server.cpu()
         done = self.answers(work, calls, pool)
         cpu = self.server.cpu() - before
         if work.tells:
             self.settle()
-        behind = worker.cpu() - worker_before
+        in_all = self.server.cpu() - before
+        behind = self.background() - background
+        if self.worker is None:
+            # In one process with it, some of it is done before the last answer and some behind that.
+            cpu = in_all - behind
         items = sum(work.done(answer) for answer, _ in done)
         latency = median(took for _, took in done) * MILLI
-        if self.worker is None:
-            return Cost(behind * MICRO / items, latency)
-        return Cost(cpu * MICRO / items, latency, behind * MICRO / items)
+        return Cost(cpu * MICRO / items, latency, behind * MICRO / items if self.works else None)
+
+    @property
+    def works(self) -> bool:
+        """Whether there is background work."""
+        return self.worker is not None or self.server.metrics_port > 0
+
+    def background(self) -> float:
+        """Answer the seconds that background work has computed so far, in a process of its own or in the server's."""
+        if self.worker is not None:
+            return self.worker.cpu()
+        return self.server.background() if self.works else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """What is held against what: our work and the reference's, the calls in a block of each, and how many callers."""
+    """What is held against what: our work and the reference's, with the calls in a block and the callers of each."""
 
     name: str
     ours: Work
     reference: Work
     calls: tuple[int, int]
-    callers: int
+    callers: tuple[int, int]
     item: str
 
 
@@ -118,10 +132,11 @@ def measure(engine: str, size: Size, folder: Path, following: Following) -> Iter
         yield f"idle.{engine}", idle(sides[0], size.idle_seconds)
         for benchmark in benchmarks(sides, size):
             name, number = f"{benchmark.name}.{engine}", size.warm_up + size.rounds
-            with following(name, number) as bar, ThreadPoolExecutor(benchmark.callers) as pool:
+            with following(name, number) as bar, ExitStack() as callers:
+                pools = [callers.enter_context(ThreadPoolExecutor(each)) for each in benchmark.callers]
                 rounds = []
                 for place in range(number):
-                    rounds.append(_round(sides, benchmark, pool, place))
+                    rounds.append(_round(sides, benchmark, pools, place))
                     bar.advance(1)
             yield name, figure(rounds[size.warm_up :], benchmark.item)
 
@@ -129,13 +144,15 @@ def measure(engine: str, size: Size, folder: Path, following: Following) -> Iter
 def benchmarks(sides: tuple[Side, Side], size: Size) -> list[Benchmark]:
     """List what is measured, in the order in which it is: events are read when there are many."""
     mine, theirs = (side.caller for side in sides)
-    many = (size.calls, size.calls)
+    many, together = (size.calls, size.calls), (CALLERS, CALLERS)
     batches = mine.record_batches(size.batch)
     return [
-        Benchmark("record_purchase", mine.record(), theirs.record(), many, CALLERS, "call"),
-        Benchmark("lookup_customer", mine.look_up(), theirs.look_up(), many, CALLERS, "call"),
-        Benchmark("batch_record_purchases", batches, theirs.record(), (1, size.calls), CALLERS, "purchase"),
-        Benchmark("read_events", read_events(), read_events(), (10, 10), 1, "event"),
+        Benchmark("record_purchase", mine.record(), theirs.record(), many, together, "call"),
+        Benchmark("lookup_customer", mine.look_up(), theirs.look_up(), many, together, "call"),
+        Benchmark(
+            "batch_record_purchases", batches, theirs.record(), (size.batches, size.calls), (1, CALLERS), "purchase"
+        ),
+        Benchmark("read_events", read_events(), read_events(), (10, 10), (1, 1), "event"),
     ]
 
 
@@ -148,10 +165,11 @@ def idle(side: Side, seconds: float) -> Figure:
     return Figure(sum(took.values()), "ms of CPU per second", took)
 
 
-def _round(sides: tuple[Side, Side], benchmark: Benchmark, pool: ThreadPoolExecutor, place: int) -> Round:
+def _round(sides: tuple[Side, Side], benchmark: Benchmark, pools: Sequence[ThreadPoolExecutor], place: int) -> Round:
+    works = (benchmark.ours, benchmark.reference)
     ours, theirs = (
         partial(side.cost, work, calls, pool)
-        for side, work, calls in zip(sides, (benchmark.ours, benchmark.reference), benchmark.calls, strict=True)
+        for side, work, calls, pool in zip(sides, works, benchmark.calls, pools, strict=True)
     )
     # What drifts with time, such as the speed of a warm processor, favours neither.
     if place % 2:

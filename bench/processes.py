@@ -9,10 +9,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import grpc
+import httpx2
+from prometheus_client.parser import text_string_to_metric_families
 
 from chassis.client import open_channel
 from cli.suite import free_port, prepare
@@ -23,6 +25,7 @@ LOOK_SECONDS = 0.2
 KIB = 1024
 CHAIN = {"SHUKE_CHAIN_ZONE": "Europe/London", "SHUKE_CHAIN_CURRENCY": "GBP", "SHUKE_CHAIN_REGION": "GB"}
 SEALED = ("vault", "index")
+COMPUTED = "shuke_worker_cpu_seconds_total"
 
 
 class BenchError(Exception):
@@ -51,11 +54,18 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Server(Process):
-    """A server that runs, where it answers, a channel to it, and the file of its log lines."""
+    """A server that runs, where it answers, a channel to it, the file of its log lines, and its metrics' port or 0."""
 
     address: str
     channel: grpc.Channel
     log: Path
+    metrics_port: int = 0
+
+    def background(self) -> float:
+        """Answer the seconds that the process's own background work has computed so far, by its metrics."""
+        told = httpx2.get(f"http://127.0.0.1:{self.metrics_port}/metrics").raise_for_status().text
+        samples = (sample for family in text_string_to_metric_families(told) for sample in family.samples)
+        return sum(sample.value for sample in samples if sample.name == COMPUTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +126,8 @@ def _await(process: subprocess.Popen[bytes], channel: grpc.Channel, log: Path) -
 def customer_service(database_url: str, neighbours: str, folder: Path, replicas: int = 1) -> Iterator[Customer]:
     """Run the customer service as a deployment does, with keys of its own.
 
-    On PostgreSQL background work is a process of its own. `neighbours` is where tiering and notify answer.
+    On PostgreSQL background work is a process of its own; on SQLite, which takes one process only, metrics tell of it.
+    `neighbours` is where tiering and notify answer.
     """
     keys = make_keys(folder)
     apart = not database_url.startswith("sqlite")
@@ -126,9 +137,11 @@ def customer_service(database_url: str, neighbours: str, folder: Path, replicas:
     with ExitStack() as processes:
         servers = []
         for number in range(replicas):
-            port = free_port()
+            port, metrics_port = free_port(), 0 if apart else free_port()
             own = settings("customer", database_url, port, folder) | environ
-            servers.append(processes.enter_context(serving(serve, own, port, folder / f"customer-{number}.log")))
+            telling = {"SHUKE_CUSTOMER_METRICS_PORT": str(metrics_port)} if metrics_port else {}
+            started = serving(serve, own | telling, port, folder / f"customer-{number}.log")
+            servers.append(replace(processes.enter_context(started), metrics_port=metrics_port))
         work = running(["services.customer", "work"], own, folder / "customer-work.log")
         worker = processes.enter_context(work) if apart else None
         yield Customer(servers, worker, keys)
