@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -20,7 +21,7 @@ sqlite3.register_adapter(date, date.isoformat)
 
 
 def insert_rows(tx: Tx, into: sa.Table | sa.Insert, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows that name the same columns, of texts, whole numbers, truths, days and bytes, in their order.
+    """Insert rows that name the same two columns or more, of texts, whole numbers, truths, days and bytes.
 
     `into` is a table, or a statement for one that says ON CONFLICT; it is written down once, so keep it. PostgreSQL
     gets the rows as one value: its driver would bind, send and take an answer for each by itself. SQLite's driver gets
@@ -30,15 +31,15 @@ def insert_rows(tx: Tx, into: sa.Table | sa.Insert, rows: Sequence[dict[str, Any
     if tx.dialect.name == "postgresql":
         tx.execute(_from_json(into, names), {"rows": orjson.dumps(rows, default=bytes.hex).decode()})
     else:
-        text, places = _of_values(into, names)
-        tx.exec_driver_sql(text, [tuple(map(row.__getitem__, places)) for row in rows])
+        text, values = _of_values(into, names)
+        tx.exec_driver_sql(text, list(map(values, rows)))
 
 
 @functools.cache
-def _of_values(into: sa.Table | sa.Insert, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """Write the statement down for SQLite, and name the columns in the order of its places."""
+def _of_values(into: sa.Table | sa.Insert, names: tuple[str, ...]) -> tuple[str, Callable[[dict[str, Any]], Any]]:
+    """Write the statement down for SQLite; answer it with what takes a row's values in the order of its places."""
     written = _statement(into).compile(dialect=sqlite.dialect(), column_keys=names)
-    return str(written), tuple(written.positiontup or ())
+    return str(written), itemgetter(*written.positiontup or ())
 
 
 @functools.cache

@@ -86,12 +86,14 @@ def test_instants_are_exact(moment: datetime) -> None:
 
 @given(st.integers(-62_135_596_800 * SECOND, 253_402_300_799 * SECOND))
 def test_timestamps_come_back(instant: int) -> None:
-    """An instant survives the wire, and one that is unset stays unset."""
+    """An instant survives the wire, made or written into a field, and one that is unset stays unset."""
     written = wire.timestamp(instant)
     assert written is not None
     assert 0 <= written.nanos < 1_000_000_000
     assert wire.instant(written) == instant
     assert wire.timestamp(None) is None
+    wire.set_timestamp(field := Timestamp(), instant)
+    assert field == written
 
 
 def test_what_is_finer_than_a_microsecond_is_cut_off() -> None:
@@ -101,11 +103,13 @@ def test_what_is_finer_than_a_microsecond_is_cut_off() -> None:
 
 @given(st.dates())
 def test_dates_come_back(day: date) -> None:
-    """A day survives the wire."""
+    """A day survives the wire, made or written into a field."""
     problems, written = Problems(), wire.to_date(day)
     assert written is not None
     assert wire.read_date(problems, "day", written) == day
     assert problems.found == []
+    wire.set_date(field := Date(), day)
+    assert field == written
 
 
 @pytest.mark.parametrize(("year", "month", "day"), [(0, 0, 0), (2011, 2, 29), (2011, 13, 1), (2011, 1, 0), (-1, 1, 1)])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chassis.errors import Problems
 from chassis.money import LARGEST, NANOS, Currency, half_up
-from chassis.wire import to_money
+from chassis.wire import set_money, to_money
 
 CURRENCIES = [Currency.of(code) for code in ("CNY", "GBP", "JPY", "KWD")]
 CURRENCY = st.sampled_from(CURRENCIES)
@@ -37,9 +37,11 @@ def test_currencies_know_their_places() -> None:
 
 @given(CURRENCY, st.integers(-LARGEST + 1, LARGEST - 1))
 def test_an_amount_comes_back_as_it_went(currency: Currency, minor: int) -> None:
-    """What is written in units and nanos is read as the same amount, with one sign for both."""
+    """What is written in units and nanos, made or into a field, is read as the same amount, with one sign for both."""
     money = to_money(minor, currency)
     assert money is not None
+    set_money(field := Money(), minor, currency)
+    assert field == money
     assert reasons(currency, money) == (minor, [])
     assert money.units * money.nanos >= 0
     assert abs(money.nanos) < NANOS

@@ -11,7 +11,7 @@ from chassis.money import Currency
 from services.customer.corrections.domain import Voiding, check_named
 from services.customer.customers.convert import key_from_proto
 from services.customer.customers.domain import Buyer
-from services.customer.ledger.convert import beginning_to_proto, told_of
+from services.customer.ledger.convert import beginning_to_proto, tell_of
 from services.customer.ledger.domain import Beginning, Correction, Entry
 from shuke.customer.v1 import events_pb2
 from shuke.customer.v1 import purchases_pb2 as pb
@@ -44,9 +44,9 @@ def purchase_voided(correction: Correction, remaining: Mapping[str, Beginning], 
     event = events_pb2.PurchaseVoided(
         purchase=subject,
         customer=customer,
-        **told_of(sale, currency),
         remaining=beginning_to_proto(left) if left else None,
     )
+    tell_of(event, sale, currency)
     return Change(subject, customer or subject, event)
 
 
@@ -79,10 +79,10 @@ def _attached(
         customer=customer,
         side=side[1],
         other_customer=names.name("customers", side[2]),
-        **told_of(sale, currency),
         refunds=[_moved(refund, currency) for refund in refunds],
         remaining=beginning_to_proto(left) if left else None,
     )
+    tell_of(event, sale, currency)
     return Change(subject, customer, event)
 
 

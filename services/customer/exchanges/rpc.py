@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from chassis.call import Call
@@ -10,13 +10,10 @@ from chassis.calls import Calls
 from chassis.database import Tx
 from chassis.errors import Problems, Refused
 from chassis.ids import NewId
-from chassis.money import Currency
 from chassis.settings import Chain
 from services.customer.exchanges.domain import check, sold_for
-from services.customer.ledger.domain import Entry
 from services.customer.ledger.repository import Recorded, only
 from services.customer.purchases.convert import draft_from_proto as sale_from_proto
-from services.customer.purchases.convert import purchase_to_proto
 from services.customer.purchases.domain import Draft as Sale
 from services.customer.refunds.convert import draft_from_proto as refund_from_proto
 from services.customer.refunds.convert import recorded_to_proto
@@ -37,13 +34,9 @@ class Sales(Records[Sale], Protocol):
     """Records sales, and writes what became of them."""
 
     def answers(
-        self,
-        tx: Tx,
-        outcomes: Sequence[Recorded | Refused],
-        languages: Iterable[str],
-        write: Callable[[Entry, Currency], pb.Purchase],
+        self, tx: Tx, outcomes: Sequence[Recorded | Refused], languages: Iterable[str]
     ) -> list[pb.RecordPurchaseResponse | Refused]:
-        """Write what became of sales."""
+        """Write what became of sales, each in a language."""
 
 
 class Exchanges:
@@ -63,7 +56,7 @@ class Exchanges:
         def work(tx: Tx, now: int, new_id: NewId) -> pb.RecordExchangeResponse:
             given = only(self.refunds.record(tx, [refund], now, new_id))
             outcomes = self.sales.record(tx, [sold_for(given.entry, sale)], now, new_id)
-            sold = only(self.sales.answers(tx, outcomes, [call.language], purchase_to_proto))
+            sold = only(self.sales.answers(tx, outcomes, [call.language]))
             back = recorded_to_proto(given.entry, self.chain.money, replayed=given.replayed)
             return pb.RecordExchangeResponse(refund=back, purchase=sold)
 

@@ -7,17 +7,17 @@ Quantities are thousandths.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+import orjson
+
 from chassis.errors import AlreadyExists, FailedPrecondition, Problems, Refused
 from chassis.money import LARGEST, Currency
 
 HASH_VERSION = 1
-_JSON = json.JSONEncoder(separators=(",", ":"))
 
 
 class ReceiptConflict(AlreadyExists):
@@ -195,8 +195,8 @@ def check(problems: Problems, at: str, content: Content, currency: Currency) -> 
         # Every profit is in range, but it is their sum that is stored.
         problems.add(f"{at}.lines", "MONEY_MALFORMED")
     total = content.total
-    added = sum(line.amount for line in content.lines) + sum(part.amount for part in content.adjustments)
-    paid = sum(tender.amount for tender in content.tenders)
+    added = sum([line.amount for line in content.lines]) + sum([part.amount for part in content.adjustments])
+    paid = sum([tender.amount for tender in content.tenders])
     if added != total:
         problems.add(f"{at}.total", "TOTAL_MISMATCH", total=currency.text(total), sum=currency.text(added))
     if content.tenders and paid != total:
@@ -206,15 +206,17 @@ def check(problems: Problems, at: str, content: Content, currency: Currency) -> 
 def _check_lines(problems: Problems, at: str, lines: Iterable[Line]) -> None:
     seen: set[int] = set()
     for index, line in enumerate(lines):
-        path = f"{at}.lines[{index}]"
         if line.line_no in seen:
-            problems.add(f"{path}.line_no", "LINE_NUMBER_REPEATED", line_no=str(line.line_no))
+            problems.add(f"{at}.lines[{index}].line_no", "LINE_NUMBER_REPEATED", line_no=str(line.line_no))
         seen.add(line.line_no)
         if line.quantity == 0:
-            problems.add(f"{path}.quantity", "QUANTITY_ZERO")
-        for name, amount in (("amount", line.amount), ("list_amount", line.list_amount), ("tax", line.tax)):
-            if (amount or 0) < 0:
-                problems.add(f"{path}.{name}", "AMOUNT_NEGATIVE")
+            problems.add(f"{at}.lines[{index}].quantity", "QUANTITY_ZERO")
+        if line.amount < 0:
+            problems.add(f"{at}.lines[{index}].amount", "AMOUNT_NEGATIVE")
+        if line.list_amount is not None and line.list_amount < 0:
+            problems.add(f"{at}.lines[{index}].list_amount", "AMOUNT_NEGATIVE")
+        if line.tax is not None and line.tax < 0:
+            problems.add(f"{at}.lines[{index}].tax", "AMOUNT_NEGATIVE")
 
 
 def payload_hash(content: Content, original: Receipt | None = None) -> bytes:
@@ -226,7 +228,7 @@ def payload_hash(content: Content, original: Receipt | None = None) -> bytes:
         [[part.kind, part.amount] for part in content.adjustments],
         _key(original) if original else None,
     ]
-    digest = hashlib.sha256(_JSON.encode(covered).encode()).digest()
+    digest = hashlib.sha256(orjson.dumps(covered)).digest()
     return bytes([HASH_VERSION]) + digest
 
 
@@ -328,13 +330,18 @@ def tally(entries: Iterable[Entry]) -> dict[tuple[str, str], Spend]:
 
 
 def _sums(parts: Iterable[tuple[Entry, Spend]]) -> dict[tuple[str, str], Spend]:
-    sums: dict[tuple[str, str], Spend] = {}
+    in_stores: dict[tuple[str, str], Spend] = {}
     for entry, spend in parts:
         if entry.counts_for is not None:
-            for scope in (CHAIN_SCOPE, entry.content.receipt.store):
-                key = (entry.counts_for, scope)
-                sums[key] = sums[key] + spend if key in sums else spend
+            _add(in_stores, (entry.counts_for, entry.content.receipt.store), spend)
+    sums = in_stores.copy()
+    for (customer_id, _), spend in in_stores.items():
+        _add(sums, (customer_id, CHAIN_SCOPE), spend)
     return sums
+
+
+def _add(sums: dict[tuple[str, str], Spend], key: tuple[str, str], spend: Spend) -> None:
+    sums[key] = sums[key] + spend if key in sums else spend
 
 
 @dataclass(frozen=True, slots=True)

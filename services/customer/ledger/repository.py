@@ -203,8 +203,12 @@ def _receipt(row: sa.Row[Any]) -> Receipt:
 
 
 def _key_row(entry: Entry) -> dict[str, Any]:
-    key = {"record": entry.record, **_receipt_row(entry.content.receipt)}
-    return {**key, "entry_id": entry.id, "payload_hash": entry.payload_hash}
+    return {
+        "record": entry.record.value,
+        **_receipt_row(entry.content.receipt),
+        "entry_id": entry.id,
+        "payload_hash": entry.payload_hash,
+    }
 
 
 def _receipt_row(receipt: Receipt) -> dict[str, Any]:
@@ -220,13 +224,14 @@ def _row(entry: Entry) -> dict[str, Any]:
     content = entry.content
     return {
         "id": entry.id,
-        "record": entry.record,
+        # Plain texts: SQLite's driver asks at length what becomes of any other kind of value.
+        "record": entry.record.value,
         "kind": entry.kind,
         **_receipt_row(content.receipt),
         "payload_hash": entry.payload_hash,
         "business_time": content.business_time,
         "customer_id": entry.customer_id,
-        "customer_state": entry.customer_state,
+        "customer_state": entry.customer_state.value,
         "total": content.total,
         "profit": content.profit,
         "profit_known": content.profit_known,

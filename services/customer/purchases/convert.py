@@ -8,14 +8,7 @@ from chassis.events import Change
 from chassis.money import Currency
 from services.customer.customers.convert import key_from_proto
 from services.customer.customers.domain import Buyer
-from services.customer.ledger.convert import (
-    Reader,
-    adjustments_to_proto,
-    lines_to_proto,
-    receipt_to_proto,
-    tenders_to_proto,
-    told_of,
-)
+from services.customer.ledger.convert import KINDS, Reader, set_receipt, tell_of, write_details
 from services.customer.ledger.domain import Entry
 from services.customer.purchases.domain import Draft
 from shuke.customer.v1 import events_pb2
@@ -50,44 +43,42 @@ def draft_from_proto(
 
 def purchase_to_proto(entry: Entry, currency: Currency) -> pb.Purchase:
     """Write a recorded sale."""
-    content = entry.content
-    purchase = purchase_head_to_proto(entry, currency)
-    purchase.lines.extend(lines_to_proto(content.lines, currency))
-    purchase.adjustments.extend(adjustments_to_proto(content.adjustments, currency))
-    purchase.tenders.extend(tenders_to_proto(content.tenders, currency))
+    purchase = pb.Purchase()
+    write_purchase(purchase, entry, currency)
     return purchase
 
 
-def purchase_head_to_proto(entry: Entry, currency: Currency) -> pb.Purchase:
+def write_purchase(purchase: pb.Purchase, entry: Entry, currency: Currency) -> None:
+    """Write a recorded sale into a message."""
+    write_head(purchase, entry, currency)
+    write_details(purchase, entry.content, currency)
+
+
+def write_head(purchase: pb.Purchase, entry: Entry, currency: Currency) -> None:
     """Write a recorded sale without its lines, adjustments and tenders."""
     content = entry.content
-    return pb.Purchase(
-        name=names.name("purchases", entry.id),
-        receipt=receipt_to_proto(content.receipt),
-        customer=names.name("customers", entry.customer_id),
-        customer_state=pb.Purchase.CustomerState.Value(entry.customer_state),
-        kind=pb.Purchase.Kind.Value(entry.kind),
-        business_time=wire.timestamp(content.business_time),
-        total=wire.to_money(content.total, currency),
-        operator=content.operator,
-        sales_staff=entry.sales_staff,
-        group_order=entry.group_order,
-        anomalies=[pb.Purchase.Anomaly.Value(anomaly) for anomaly in entry.anomalies],
-        create_time=wire.timestamp(entry.create_time),
-        state=pb.Purchase.VOIDED if entry.void else pb.Purchase.RECORDED,
-        void_time=wire.timestamp(entry.void.time if entry.void else None),
-        void_reason=entry.void.reason if entry.void else "",
-        void_approver=entry.void.approver if entry.void else "",
-        attach_reason=entry.attach_reason,
-    )
+    purchase.name = names.name("purchases", entry.id)
+    set_receipt(purchase.receipt, content.receipt)
+    purchase.customer = names.name("customers", entry.customer_id)
+    purchase.customer_state = pb.Purchase.CustomerState.Value(entry.customer_state)
+    purchase.kind = KINDS[entry.kind]
+    wire.set_timestamp(purchase.business_time, content.business_time)
+    wire.set_money(purchase.total, content.total, currency)
+    purchase.operator = content.operator
+    purchase.sales_staff, purchase.group_order = entry.sales_staff, entry.group_order
+    purchase.anomalies.extend([pb.Purchase.Anomaly.Value(anomaly) for anomaly in entry.anomalies])
+    wire.set_timestamp(purchase.create_time, entry.create_time)
+    purchase.state = pb.Purchase.RECORDED
+    if entry.void:
+        purchase.state = pb.Purchase.VOIDED
+        wire.set_timestamp(purchase.void_time, entry.void.time)
+        purchase.void_reason, purchase.void_approver = entry.void.reason, entry.void.approver
+    purchase.attach_reason = entry.attach_reason
 
 
 def purchase_recorded(entry: Entry, currency: Currency) -> Change:
     """Tell that a sale was recorded."""
     subject, customer = names.name("purchases", entry.id), names.name("customers", entry.customer_id)
-    event = events_pb2.PurchaseRecorded(
-        purchase=subject,
-        customer=customer,
-        **told_of(entry, currency),
-    )
+    event = events_pb2.PurchaseRecorded(purchase=subject, customer=customer)
+    tell_of(event, entry, currency)
     return Change(subject, customer or subject, event)

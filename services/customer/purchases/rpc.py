@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
 
 from chassis import names
 from chassis.batch import read_items
@@ -15,7 +14,6 @@ from chassis.errors import Problems, Refused
 from chassis.events import EventLog
 from chassis.gathering import Gathering
 from chassis.ids import NewId
-from chassis.money import Currency
 from chassis.paging import Pager, page_size
 from chassis.settings import Chain
 from services.customer.customers.convert import classes_to_proto
@@ -30,7 +28,8 @@ from services.customer.purchases.domain import Draft, PurchaseNotFound, record
 from services.customer.spend import repository as spend
 from shuke.customer.v1 import purchases_pb2 as pb
 
-Write = Callable[[Entry, Currency], pb.Purchase]
+# Writes beside a sale, in a language, what a till wants to know at once.
+Tell = Callable[[pb.RecordPurchaseResponse, Recorded, str], None]
 # What is done, in the same transaction, about sales that have come in.
 Arrived = Callable[[Tx, Sequence[Entry], int, NewId], None]
 
@@ -69,13 +68,20 @@ class Purchases:
     ) -> pb.BatchRecordPurchasesResponse:
         """Record sales, each on its own."""
         drafts = read_items(call, request.requests, lambda item: self._draft(item, call))
-        answer = pb.BatchRecordPurchasesResponse()
-        for outcome in self._record(drafts, repeat(call.language), convert.purchase_head_to_proto):
-            if isinstance(outcome, Refused):
-                answer.results.add(error=call.status(outcome))
-            else:
-                answer.results.add().response.CopyFrom(outcome)
-        return answer
+
+        def work(tx: Tx, now: int, new_id: NewId) -> pb.BatchRecordPurchasesResponse:
+            outcomes = self.record(tx, drafts, now, new_id)
+            tell, answer = self._telling(tx, outcomes), pb.BatchRecordPurchasesResponse()
+            for outcome in outcomes:
+                result = answer.results.add()
+                if isinstance(outcome, Refused):
+                    result.error.CopyFrom(call.status(outcome))
+                else:
+                    convert.write_head(result.response.purchase, outcome.entry, self.money)
+                    tell(result.response, outcome, call.language)
+            return answer
+
+        return self.calls.transact(work)
 
     def _draft(self, request: pb.RecordPurchaseRequest, call: Call) -> Draft:
         problems = Problems()
@@ -86,13 +92,9 @@ class Purchases:
     def _record_together(self, sales: Sequence[tuple[Draft, str]]) -> list[pb.RecordPurchaseResponse | Refused]:
         """Record the sales of calls that came at the same time, each with its caller's language."""
         drafts, languages = zip(*sales, strict=True)
-        return self._record(drafts, languages, convert.purchase_to_proto)
 
-    def _record(
-        self, drafts: Sequence[Draft | Refused], languages: Iterable[str], write: Write
-    ) -> list[pb.RecordPurchaseResponse | Refused]:
         def work(tx: Tx, now: int, new_id: NewId) -> list[pb.RecordPurchaseResponse | Refused]:
-            return self.answers(tx, self.record(tx, drafts, now, new_id), languages, write)
+            return self.answers(tx, self.record(tx, drafts, now, new_id), languages)
 
         return self.calls.transact(work)
 
@@ -112,29 +114,37 @@ class Purchases:
         return outcomes
 
     def answers(
-        self, tx: Tx, outcomes: Sequence[Recorded | Refused], languages: Iterable[str], write: Write
+        self, tx: Tx, outcomes: Sequence[Recorded | Refused], languages: Iterable[str]
     ) -> list[pb.RecordPurchaseResponse | Refused]:
-        """Write what became of sales, each in a language, with what a till wants to know at once."""
+        """Write what became of sales, each in a language."""
+        tell = self._telling(tx, outcomes)
+
+        def answer(outcome: Recorded, language: str) -> pb.RecordPurchaseResponse:
+            response = pb.RecordPurchaseResponse()
+            convert.write_purchase(response.purchase, outcome.entry, self.money)
+            tell(response, outcome, language)
+            return response
+
+        return [
+            outcome if isinstance(outcome, Refused) else answer(outcome, language)
+            for outcome, language in zip(outcomes, languages, strict=True)
+        ]
+
+    def _telling(self, tx: Tx, outcomes: Sequence[Recorded | Refused]) -> Tell:
+        """Read what tills want to know at once about sales."""
         entries = [outcome.entry for outcome in outcomes if isinstance(outcome, Recorded)]
         ids = {entry.customer_id for entry in entries if entry.customer_id}
         firsts = spend.firsts(tx, ids, {entry.content.receipt.store for entry in entries}) if ids else {}
         held = classes(tx, ids) if ids else {}
 
-        def first(entry: Entry, scope: str) -> bool:
-            return firsts.get((entry.customer_id or "", scope)) == entry.id
+        def tell(response: pb.RecordPurchaseResponse, outcome: Recorded, language: str) -> None:
+            entry, customer = outcome.entry, outcome.entry.customer_id or ""
+            response.replayed = outcome.replayed
+            response.first_in_chain = firsts.get((customer, CHAIN_SCOPE)) == entry.id
+            response.first_in_store = firsts.get((customer, entry.content.receipt.store)) == entry.id
+            response.customer_classes.extend(classes_to_proto(held.get(customer, ()), language))
 
-        return [
-            outcome
-            if isinstance(outcome, Refused)
-            else pb.RecordPurchaseResponse(
-                purchase=write(outcome.entry, self.money),
-                replayed=outcome.replayed,
-                first_in_chain=first(outcome.entry, CHAIN_SCOPE),
-                first_in_store=first(outcome.entry, outcome.entry.content.receipt.store),
-                customer_classes=classes_to_proto(held.get(outcome.entry.customer_id or "", ()), language),
-            )
-            for outcome, language in zip(outcomes, languages, strict=False)
-        ]
+        return tell
 
     def GetPurchase(self, request: pb.GetPurchaseRequest, call: Call) -> pb.Purchase:
         """Answer one sale."""

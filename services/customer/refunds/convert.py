@@ -11,13 +11,11 @@ from chassis.money import Currency
 from services.customer.customers.domain import Buyer
 from services.customer.ledger.convert import (
     Reader,
-    adjustments_to_proto,
     beginning_to_proto,
-    lines_to_proto,
     quantity_text,
-    receipt_to_proto,
-    tenders_to_proto,
-    told_of,
+    set_receipt,
+    tell_of,
+    write_details,
 )
 from services.customer.ledger.domain import Beginning, Correction, Entry, Receipt
 from services.customer.purchases.convert import purchase_to_proto
@@ -56,38 +54,40 @@ def receipt_from_proto(request: pb.LookupPurchaseRequest, currency: Currency) ->
 
 def recorded_to_proto(entry: Entry, currency: Currency, *, replayed: bool) -> pb.RecordRefundResponse:
     """Write what became of a refund."""
-    return pb.RecordRefundResponse(refund=refund_to_proto(entry, currency), replayed=replayed)
+    response = pb.RecordRefundResponse(replayed=replayed)
+    write_refund(response.refund, entry, currency)
+    return response
 
 
 def refund_to_proto(entry: Entry, currency: Currency) -> pb.Refund:
     """Write a recorded refund."""
-    content = entry.content
-    refund = refund_head_to_proto(entry, currency)
-    refund.lines.extend(lines_to_proto(content.lines, currency))
-    refund.adjustments.extend(adjustments_to_proto(content.adjustments, currency))
-    refund.tenders.extend(tenders_to_proto(content.tenders, currency))
+    refund = pb.Refund()
+    write_refund(refund, entry, currency)
     return refund
 
 
-def refund_head_to_proto(entry: Entry, currency: Currency) -> pb.Refund:
+def write_refund(refund: pb.Refund, entry: Entry, currency: Currency) -> None:
+    """Write a recorded refund into a message."""
+    write_head(refund, entry, currency)
+    write_details(refund, entry.content, currency)
+
+
+def write_head(refund: pb.Refund, entry: Entry, currency: Currency) -> None:
     """Write a recorded refund without its lines, adjustments and tenders."""
     content = entry.content
-    return pb.Refund(
-        name=names.name("refunds", entry.id),
-        receipt=receipt_to_proto(content.receipt),
-        original_purchase=names.name("purchases", entry.original_id),
-        original_receipt=receipt_to_proto(entry.original),
-        customer=names.name("customers", entry.customer_id),
-        customer_state=pb.Purchase.CustomerState.Value(entry.customer_state),
-        business_time=wire.timestamp(content.business_time),
-        total=wire.to_money(content.total, currency),
-        reason=entry.reason,
-        approver=entry.approver,
-        operator=content.operator,
-        state=pb.Refund.State.Value(entry.link) if entry.link else pb.Refund.STATE_UNSPECIFIED,
-        anomalies=[pb.Purchase.Anomaly.Value(anomaly) for anomaly in entry.anomalies],
-        create_time=wire.timestamp(entry.create_time),
-    )
+    refund.name = names.name("refunds", entry.id)
+    set_receipt(refund.receipt, content.receipt)
+    refund.original_purchase = names.name("purchases", entry.original_id)
+    if entry.original:
+        set_receipt(refund.original_receipt, entry.original)
+    refund.customer = names.name("customers", entry.customer_id)
+    refund.customer_state = pb.Purchase.CustomerState.Value(entry.customer_state)
+    wire.set_timestamp(refund.business_time, content.business_time)
+    wire.set_money(refund.total, content.total, currency)
+    refund.reason, refund.approver, refund.operator = entry.reason, entry.approver, content.operator
+    refund.state = pb.Refund.State.Value(entry.link) if entry.link else pb.Refund.STATE_UNSPECIFIED
+    refund.anomalies.extend([pb.Purchase.Anomaly.Value(anomaly) for anomaly in entry.anomalies])
+    wire.set_timestamp(refund.create_time, entry.create_time)
 
 
 def left_to_proto(original: Original, currency: Currency) -> pb.LookupPurchaseResponse:
@@ -117,8 +117,8 @@ def purchase_refunded(entry: Entry, currency: Currency) -> Change:
         original_purchase=names.name("purchases", entry.original_id),
         original_business_date=wire.to_date(original.business_date if original and entry.original_id else None),
         customer=customer,
-        **told_of(entry, currency),
     )
+    tell_of(event, entry, currency)
     return Change(subject, customer or subject, event)
 
 
@@ -143,7 +143,7 @@ def _linked(
         side=side,
         original_purchase=names.name("purchases", linked.original_id),
         original_business_date=wire.to_date(original.business_date if original and gained else None),
-        **told_of(entry, currency),
         remaining=None if gained else beginning_to_proto(remaining[entry.customer_id or ""]),
     )
+    tell_of(event, entry, currency)
     return Change(subject, customer, event)

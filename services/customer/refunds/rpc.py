@@ -67,25 +67,21 @@ class Refunds:
     def BatchRecordRefunds(self, request: pb.BatchRecordRefundsRequest, call: Call) -> pb.BatchRecordRefundsResponse:
         """Record refunds, each on its own."""
         drafts = read_items(call, request.requests, lambda item: self._draft(item, call))
-        result = pb.BatchRecordRefundsResponse.Result
-        return pb.BatchRecordRefundsResponse(
-            results=[
-                result(error=call.status(outcome))
-                if isinstance(outcome, Refused)
-                else result(response=self._head(outcome))
-                for outcome in self._record(drafts)
-            ]
-        )
+        answer = pb.BatchRecordRefundsResponse()
+        for outcome in self._record(drafts):
+            result = answer.results.add()
+            if isinstance(outcome, Refused):
+                result.error.CopyFrom(call.status(outcome))
+            else:
+                result.response.replayed = outcome.replayed
+                convert.write_head(result.response.refund, outcome.entry, self.money)
+        return answer
 
     def _draft(self, request: pb.RecordRefundRequest, call: Call) -> Draft:
         problems = Problems()
         draft = convert.draft_from_proto(problems, request, call.principal.operator, self.money)
         problems.refuse()
         return draft
-
-    def _head(self, outcome: Recorded) -> pb.RecordRefundResponse:
-        refund = convert.refund_head_to_proto(outcome.entry, self.money)
-        return pb.RecordRefundResponse(refund=refund, replayed=outcome.replayed)
 
     def _record(self, drafts: Sequence[Draft | Refused]) -> list[Recorded | Refused]:
         return self.calls.transact(lambda tx, now, new_id: self.record(tx, drafts, now, new_id))

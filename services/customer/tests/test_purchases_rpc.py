@@ -184,6 +184,7 @@ def test_a_free_sale_is_a_first_one_and_a_refund_is_not(shop: Shop) -> None:
     assert shop.look_up(by_phone(ANNA))[0].first_purchase_due
     free = shop.record(sale("R2", line(amount=0), customer=anna))
     assert (free.first_in_chain, free.first_in_store) == (True, True)
+    assert free.purchase.HasField("total")
     assert not shop.look_up(by_phone(ANNA))[0].first_purchase_due
 
 
