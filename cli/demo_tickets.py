@@ -45,10 +45,17 @@ class Desk:
         self.last: Json = {}
 
     def member(self, class_key: str) -> str:
-        """Find a customer of a tier."""
+        """Find a customer of a tier, whose file knows of it too: tickets are opened by the file."""
         token = self.people["service manager"]
         answer = self.api.get("/v1/schemes/loyalty/members", token, classKey=class_key, pageSize="1")
-        return f"customers/{answer['members'][0]['name'].rpartition('/')[2]}"
+        customer = f"customers/{answer['members'][0]['name'].rpartition('/')[2]}"
+
+        def known() -> bool | None:
+            held = self.api.get(f"/v1/{customer}", self.people["specialist"]).get("classes", [])
+            return any(each["classKey"] == class_key for each in held) or None
+
+        until(known)
+        return customer
 
     def open(self, customer: str, kind: str, subject: str, **told: Any) -> Json:  # noqa: ANN401  (JSON)
         """Open a ticket at the counter."""
