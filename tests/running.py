@@ -181,7 +181,9 @@ def starting(
             fields = program.settings.model_fields
             port_name = fields["port"].alias or "port"
             given = {name: value for name, value in SECRETS.items() if name in fields}
-            given |= {"database_url": text_of(database.url), "signing_key": private, port_name: "0", **settings}
+            given |= {"database_url": text_of(database.url), "signing_key": private, port_name: "0"}
+            # What works in the background at the start would open a connection each, which takes longer than a turn.
+            given |= {"pool_size": "4", **settings}
             prefix = program.settings.prefix
             config = program.settings.read({f"{prefix}{name.upper()}": value for name, value in given.items()})
             suite, chain = Suite.read({"SHUKE_TRUST": str(trust), **transport}), Chain.read(CHAIN)
