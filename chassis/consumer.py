@@ -5,7 +5,7 @@ An event whose effect fails parks its subject, so that the others go on: see `ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -27,6 +27,7 @@ TRIES = 3
 # How many events are fetched at once, and the seconds between two fetches that left none behind.
 LIMIT = 500
 REST = 0.1
+ALL = frozenset(range(PARTITIONS))
 
 Effect = Callable[[Tx, Sequence[event_pb2.Event], int, NewId], None]
 
@@ -119,11 +120,11 @@ class Consumer:
             .values(position=sa.bindparam("new"))
         )
 
-    def poll(self, feed: Feed, limit: int = LIMIT) -> int:
-        """Fetch what comes next and apply it; answer how many events were dealt with."""
+    def poll(self, feed: Feed, limit: int = LIMIT, partitions: Collection[int] = ALL) -> int:
+        """Fetch what comes next in some partitions and apply it; answer how many events were dealt with."""
         with self.database.read() as tx:
             positions, epoch = self.held(tx)
-        answer = feed.read_events(positions, limit)
+        answer = feed.read_events({part: positions[part] for part in partitions}, limit)
         # An owner that was restored has another epoch to tell long before it has further events.
         self._same(epoch, answer.epoch)
         self.heads = {head.partition: head.position for head in answer.heads}

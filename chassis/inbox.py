@@ -11,7 +11,7 @@ import structlog
 
 from chassis.calendar import SECOND
 from chassis.clock import Clock, elapsed
-from chassis.consumer import LIMIT, REST, EpochChanged
+from chassis.consumer import ALL, LIMIT, REST, EpochChanged
 from chassis.errors import Unavailable
 from chassis.jetstream import JetStream
 from chassis.rebuild import Listener
@@ -44,23 +44,28 @@ class Inbox:
         self.consumer = listener.consumer
         self.wake = wake
         self.elapsed = elapsed
+        self._partitions = frozenset[int]()
         self._asked: Future[list[event_pb2.Event]] | None = None
         self._look_at = 0
         self._failing = False
 
-    def step(self) -> int:
-        """Apply what was delivered, and what the feed has where that is asked; answer how many events came."""
+    def step(self, partitions: frozenset[int] = ALL) -> int:
+        """Apply what came in some partitions, and what the feed has where it is asked; answer how many events came."""
         now = self.elapsed()
-        events = self._delivered()
-        behind = self._apply(events)
+        came = self._delivered()
+        ours = frozenset[int]() if self.listener.rests(partitions) else partitions
+        behind = self._apply([event for event in came if event.partition in ours])
+        # What came in a partition while it was another process's was passed over.
+        behind |= not partitions <= self._partitions
+        self._partitions = partitions
         if not behind and now < self._look_at:
-            return len(events)
+            return len(came)
         self._look_at = now + (LOOK if self.stream.delivers(self.consumer.source) else LOOK_INSTEAD)
-        fetched = self.listener.step()
+        fetched = self.listener.step(partitions)
         # More waits there: what came before the stream was heard, or a rebuild.
         if fetched >= LIMIT:
             self._look_at = now
-        return len(events) + fetched
+        return len(came) + fetched
 
     def _delivered(self) -> list[event_pb2.Event]:
         """Answer what has come, and ask for more as soon as that is dealt with."""

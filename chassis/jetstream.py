@@ -35,13 +35,16 @@ DUPLICATE_SECONDS = 120.0
 # How many events are asked for at once, and after how many seconds without any the stream is looked for again.
 LIMIT = 500
 QUIET_SECONDS = 5.0
+# How long the server remembers a process that asks for nothing any more.
+FORGOTTEN_SECONDS = 60.0
 
 
 class JetStream:
     """A process's connection to NATS, which comes back by itself for as long as the process runs.
 
     Each source has a stream, `<prefix>-<source>` with dashes for dots, and in it a subject per partition,
-    `<prefix>.<source>.<partition>`. `listener` names the service that reads; its replicas share a place in each stream.
+    `<prefix>.<source>.<partition>`. `listener` names the process: each hears all of a stream, and passes over what is
+    not its share.
     """
 
     def __init__(self, servers: Sequence[str], prefix: str, listener: str) -> None:
@@ -180,7 +183,9 @@ class JetStream:
             f"{self.prefix}.{source}.*",
             durable=self.listener,
             stream=self.stream_of(source),
-            config=ConsumerConfig(ack_policy=AckPolicy.NONE, deliver_policy=DeliverPolicy.NEW),
+            config=ConsumerConfig(
+                ack_policy=AckPolicy.NONE, deliver_policy=DeliverPolicy.NEW, inactive_threshold=FORGOTTEN_SECONDS
+            ),
         )
         self._subscriptions[source] = subscription
         return subscription

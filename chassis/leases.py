@@ -9,7 +9,7 @@ believes to hold meanwhile goes by the time that has passed in it. On SQLite one
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
 import sqlalchemy as sa
@@ -22,6 +22,8 @@ from chassis.workers import LEAST_PAUSE, MOST_PAUSE, Worker
 
 # How long the work of a process that was killed lies idle, at most.
 LENGTH = 5 * SECOND
+# How often a process looks whether others came or went, with whom it shares work.
+LOOK = SECOND // 4
 
 
 # PostgreSQL's own clock, in microseconds.
@@ -61,6 +63,7 @@ class Leases:
         # What this process believes to hold, and until when by the time that passes in it. Threads replace entries
         # without a lock: one that gets lost costs a statement, and one too many is found out where it counts.
         self._held: dict[str, int] = {}
+        self._look_at: dict[str, int] = {}
         self._renew_at = 0
         self._renewal = Worker("leases", self.renew)
 
@@ -88,26 +91,76 @@ class Leases:
         """Make a worker that steps only while this process holds the lease of its name."""
         return Worker(name, lambda: step() if self.hold(name) else 0, batch, rest, most)
 
+    def sharer(
+        self,
+        name: str,
+        parts: int,
+        step: Callable[[frozenset[int]], int],
+        batch: int = 1,
+        rest: float = LEAST_PAUSE,
+    ) -> Worker:
+        """Make a worker that steps over this process's share of a piece of work, while it has one."""
+        return Worker(name, lambda: step(share) if (share := self.share(name, parts)) else 0, batch, rest)
+
     def hold(self, name: str) -> bool:
         """Tell whether this process holds a lease, after taking one that is free or has run out."""
         # Taken before the database is asked, so that the belief ends no later than the lease.
         began = self.elapsed()
         if self._held.get(name, began) > began:
             return True
-        free = sa.or_(self.table.c.until <= self._now(), self._mine())
         # Most that ask do not get it, and asking must not cost them a write.
-        taken = sa.select(self.table.c.name).where(self.table.c.name == name, sa.not_(free))
+        taken = sa.select(self.table.c.name).where(self.table.c.name == name, sa.not_(self._free()))
         with self.database.read() as tx:
             if tx.scalar(taken):
                 return False
-        with self.database.write() as tx:
-            row = {"name": name, "holder": self.holder, "until": self._now() + LENGTH}
-            insert = upsert(tx, self.table).values(row)
-            taking = insert.on_conflict_do_update(index_elements=["name"], set_=row, where=free)
-            if tx.execute(taking).rowcount != 1:
-                return False
-        self._held[name] = began + LENGTH
-        return True
+        return bool(self._take([name], began))
+
+    def share(self, name: str, parts: int) -> frozenset[int]:
+        """Answer which parts of a piece of work, of so many, this process does: an even share among all that ask.
+
+        When one comes or goes, each gives back what is another's share now, and takes its own as that gets free.
+        """
+        names = [f"{name} {part}" for part in range(parts)]
+        began = self.elapsed()
+        if self._look_at.get(name, began) <= began:
+            self._divide(name, names, began)
+            self._look_at[name] = began + LOOK
+        return frozenset(part for part, each in enumerate(names) if self._held.get(each, began) > began)
+
+    def _divide(self, name: str, parts: Sequence[str], began: int) -> None:
+        """Have a seat among those who share a piece of work, and every so manyth part of it by the order of seats."""
+        seat = f"{name} of {self.holder}"
+        found = sa.select(self.table.c.name, self.table.c.holder, (self.table.c.until > self._now()).label("lives"))
+        with self.database.read() as tx:
+            rows = tx.execute(found.where(self.table.c.name.startswith(f"{name} ", autoescape=True))).all()
+        held = {row.name for row in rows if row.lives}
+        seats = sorted(held.union([seat]).difference(parts))
+        ours = {seat, *parts[seats.index(seat) :: len(seats)]}
+        # What is another's by now, and what processes have left that died.
+        over = {row.name for row in rows if row.holder == self.holder or not row.lives}.difference(ours)
+        if over:
+            for each in over:
+                self._held.pop(each, None)
+            end = sa.delete(self.table).where(self.table.c.name.in_(over), self._free())
+            self.database.transact(lambda tx: tx.execute(end))
+        free = ours.difference(held)
+        if free:
+            self._take(free, began)
+
+    def _take(self, names: Collection[str], began: int) -> Sequence[str]:
+        """Take those of some leases that are free; answer which they were."""
+        # In the same order everywhere, so that two processes do not wait for each other in a circle.
+        rows = [{"name": each, "holder": self.holder, "until": self._now() + LENGTH} for each in sorted(names)]
+
+        def work(tx: Tx) -> Sequence[str]:
+            insert = upsert(tx, self.table).values(rows)
+            new = {"holder": insert.excluded.holder, "until": insert.excluded.until}
+            taking = insert.on_conflict_do_update(index_elements=["name"], set_=new, where=self._free())
+            return tx.scalars(taking.returning(self.table.c.name)).all()
+
+        taken = self.database.transact(work)
+        self._held.update(dict.fromkeys(taken, began + LENGTH))
+        return taken
 
     def renew(self) -> int:
         """Renew what is held when a third of the time is over; find out what was lost."""
@@ -135,6 +188,9 @@ class Leases:
 
     def _now(self) -> sa.ColumnElement[int]:
         return sa.literal(self.elapsed(), sa.BigInteger) if self.database.sqlite else DATABASE_TIME
+
+    def _free(self) -> sa.ColumnElement[bool]:
+        return sa.or_(self.table.c.until <= self._now(), self._mine())
 
     def _mine(self, name: str | None = None) -> sa.ColumnElement[bool]:
         mine = self.table.c.holder == self.holder

@@ -6,19 +6,20 @@ built anew beside the live one, from position 0 up to there, and takes its place
 events take effect as always. What was done because of an event, such as to tell somebody, is not done again: whoever
 keeps no projection only goes back to where the logs part.
 
-All of it stands in the database, so that whichever process comes next goes on where the last one ended.
+All of it stands in the database, so that whichever process comes next goes on where the last one ended. While it is
+under way one process reads all partitions, the one whose share the first is, for at the switch none may go on.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 import structlog
 
-from chassis.consumer import LIMIT, Consumer, Effect, EpochChanged, Feed
+from chassis.consumer import ALL, LIMIT, Consumer, Effect, EpochChanged, Feed
 from chassis.database import Tx, upsert
 from chassis.events import PARTITIONS
 from shuke.event.v1 import event_pb2
@@ -27,6 +28,7 @@ log = structlog.get_logger("rebuild")
 
 LOOK_SECONDS = 0.25
 PAUSE = 0.02
+FIRST = min(ALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,12 @@ class Listener:
         self.projects = projection is not None
         self.twins = projection.twins if projection else {}
         self.database = consumer.database
+        # Whether a rebuild was asked for or under way at the last step.
+        self.rebuilds = False
         self.table = consumer.cursors.metadata.tables["rebuilds"]
         self._mine = self.table.c.source == consumer.source
+        # Written down once: it is looked for before every fetch.
+        self._asked = sa.select(self.table).where(self._mine)
         self.beside = Consumer(
             self.database,
             consumer.cursors,
@@ -88,17 +94,25 @@ class Listener:
 
     # ------------------------------------------------------------------------------------------------------- listening
 
-    def step(self) -> int:
-        """Fetch what comes next and apply it, and carry a rebuild on; answer how many events were dealt with."""
+    def step(self, partitions: Collection[int] = ALL) -> int:
+        """Fetch and apply what comes next in some partitions, and carry a rebuild on; answer how many events came."""
+        with self.database.read() as tx:
+            self.rebuilds = self.find(tx) is not None
+        if self.rests(partitions):
+            return 0
         try:
-            done = self.consumer.poll(self.feed)
+            done = self.consumer.poll(self.feed, partitions=ALL if self.rebuilds else partitions)
         except EpochChanged:
             return self._meet()
+        if not self.rebuilds:
+            return done
         with self.database.read() as tx:
-            if self.find(tx) is None:
-                return done
             read, epoch = self.consumer.held(tx)
         return done + self._build(read, epoch)
+
+    def rests(self, partitions: Collection[int]) -> bool:
+        """Tell whether whoever reads these partitions leaves them to another process, which rebuilds."""
+        return self.rebuilds and FIRST not in partitions
 
     def catch_up(self, tell: Callable[[int, int], None]) -> None:
         """Wait until all that the owner had recorded is in, and help along; tell how many events are in of how many.
@@ -225,7 +239,7 @@ class Listener:
 
     def find(self, tx: Tx) -> Rebuild | None:
         """Tell of the rebuild that is asked for or under way. By the primary key."""
-        row = tx.execute(sa.select(self.table).where(self._mine)).one_or_none()
+        row = tx.execute(self._asked).one_or_none()
         if row is None:
             return None
         at, _ = self.beside.held(tx)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from chassis.consumer import LIMIT, REST
-from chassis.events import EventLog
+from chassis.events import PARTITIONS, EventLog
 from chassis.feed import EventFeed, sequence
 from chassis.inbox import Inbox
 from chassis.jetstream import JetStream
@@ -38,7 +38,7 @@ class Transport:
             self.feed = EventFeed(base.database, log, sequencer.wake)
             self.workers: tuple[Background, ...] = (sequencer,)
             return
-        stream = self.stream = JetStream(suite.nats_servers, suite.nats_prefix, base.api)
+        stream = self.stream = JetStream(suite.nats_servers, suite.nats_prefix, f"{base.api}-{leases.holder}")
         relay = Relay(base.database, log, relayed, stream)
         relaying = leases.worker("relay", relay.step, BATCH)
 
@@ -56,15 +56,15 @@ class Transport:
         base.metrics.watch(base.database, waiting)
 
     def listening(self, listener: Listener) -> Worker:
-        """Make the worker that applies the events of a source, under a lease named after the source's service."""
+        """Make the worker that applies the events of a source; replicas share the partitions, by leases of each."""
         name = f"{listener.consumer.source.partition('.')[0]} events"
         if self.stream is None:
             # A look costs both sides the same for one event as for many.
-            return self.leases.worker(name, listener.step, LIMIT, REST)
+            return self.leases.sharer(name, PARTITIONS, listener.step, LIMIT, REST)
 
         def wake() -> None:
             worker.wake()
 
         inbox = Inbox(self.stream, listener, wake)
-        worker = self.leases.worker(name, inbox.step, LIMIT)
+        worker = self.leases.sharer(name, PARTITIONS, inbox.step, LIMIT)
         return worker

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
+from chassis.events import PARTITIONS
 from chassis.service import Program
 from chassis.tests.events import change, new_id, until
 from services.customer.server import PROGRAM as CUSTOMER
@@ -15,6 +17,7 @@ from tests.databases import text_of
 from tests.running import Running, StartService
 
 ANSWERING = replace(CUSTOMER, build=lambda *parts: CUSTOMER.build(*parts).answering())
+PARTS = range(PARTITIONS)
 WORKING = replace(CUSTOMER, build=lambda *parts: CUSTOMER.build(*parts).working())
 
 
@@ -25,16 +28,23 @@ def leased(running: Running, program: Program) -> dict[str, str]:
         return {row.name: row.holder for row in tx.execute(sa.select(table))}
 
 
+def listening(running: Running, program: Program, source: str) -> Counter[str]:
+    """Count how many partitions of a source each process listens to."""
+    held = leased(running, program)
+    return Counter(holder for name, holder in held.items() if name in {f"{source} events {part}" for part in PARTS})
+
+
 @pytest.mark.parametrize("transport", ["feed", "nats"], indirect=True)
 @pytest.mark.parametrize(
-    ("program", "listener"), [(CUSTOMER, "tiering events"), (TIERING, "customer events")], ids=["customer", "tiering"]
+    ("program", "source"), [(CUSTOMER, "tiering"), (TIERING, "customer")], ids=["customer", "tiering"]
 )
 def test_a_service_that_stops_leaves_no_lease(
-    start_service: StartService, program: Program, listener: str, transport: dict[str, str]
+    start_service: StartService, program: Program, source: str, transport: dict[str, str]
 ) -> None:
     """What must run once per service is leased under its name, and free as soon as the service has stopped."""
     running = start_service(program)
-    expected = {"sequencer", listener, "relay"} if transport else {"sequencer", listener}
+    expected = {"sequencer", "relay"} if transport else {"sequencer"}
+    expected |= {f"{source} events {part}" for part in PARTS}
     until(lambda: expected <= leased(running, program).keys())
     running.service.stop()
     assert leased(running, program) == {}
@@ -42,13 +52,14 @@ def test_a_service_that_stops_leaves_no_lease(
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_a_replica_takes_over_from_one_that_stops(start_service: StartService) -> None:
-    """Of two processes on one database the first has the work, and the second has all of it as soon as it may."""
+    """Two processes on one database share the partitions of a source; one has them all when the other has stopped."""
     first = start_service(TIERING)
-    until(lambda: len(leased(first, TIERING)) == 3)
+    until(lambda: len(leased(first, TIERING)) == 19)
     [before] = set(leased(first, TIERING).values())
     second = start_service(TIERING, database_url=text_of(first.database.url))
+    until(lambda: sorted(listening(first, TIERING, "customer").values()) == [8, 8])
     first.service.stop()
-    until(lambda: len(leased(second, TIERING)) == 3)
+    until(lambda: len(leased(second, TIERING)) == 19)
     [after] = set(leased(second, TIERING).values())
     assert after != before
 
@@ -64,7 +75,7 @@ def test_one_process_answers_and_another_works(start_service: StartService) -> N
 
     working = start_service(WORKING, database_url=text_of(answering.database.url))
     assert working.service.foundation.server.port == 0
-    until(lambda: {"sequencer", "tiering events"} <= leased(working, CUSTOMER).keys())
+    until(lambda: {"sequencer", "tiering events 0"} <= leased(working, CUSTOMER).keys())
     until(lambda: _waiting(answering) == 0)
 
 

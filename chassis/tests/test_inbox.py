@@ -13,10 +13,11 @@ from structlog.testing import capture_logs
 
 from chassis import rebuild
 from chassis.clock import Clock
-from chassis.consumer import LIMIT
-from chassis.events import partition_of
+from chassis.consumer import ALL, LIMIT
+from chassis.events import PARTITIONS, partition_of
 from chassis.inbox import LOOK, LOOK_INSTEAD, Inbox
 from chassis.jetstream import JetStream
+from chassis.rebuild import FIRST
 from chassis.tests.events import LOG, at_once, begin, change, everything, until
 from chassis.tests.streaming import LISTENER_TABLES, Elapsed, Listener, Owner, connected, stepping
 from chassis.workers import Worker
@@ -36,7 +37,7 @@ class Tie:
     listener: Listener
     stream: JetStream | None
 
-    def step(self, listener: Listener | None = None, elapsed: Clock | None = None) -> Callable[[], int]:
+    def step(self, listener: Listener | None = None, elapsed: Clock | None = None) -> Callable[..., int]:
         """Make what a listener's worker does; `elapsed` stands still unless a test moves it."""
         listening = rebuild.Listener((listener or self.listener).consumer, self.owner)
         if self.stream is None:
@@ -112,6 +113,62 @@ def test_two_replicas_apply_each_event_once(tie: Tie) -> None:
 
     at_once(*(lambda step=step: work(step) for step in steps))
     stepping(tie.step(), lambda: tie.listener.seen() == {ONE: list(range(1, 14))})
+
+
+def test_replicas_share_partitions(tie: Tie) -> None:
+    """Each applies what comes in its share, by either way, and goes on in what it takes over from the other."""
+    first, second = frozenset(range(0, PARTITIONS, 2)), frozenset(range(1, PARTITIONS, 2))
+    steps = [tie.step(), tie.step()]
+
+    def seen() -> set[int]:
+        return {number for numbers in tie.listener.seen().values() for number in numbers}
+
+    for told in range(12, 72, 12):
+        tie.owner.tell(*(change(KEYS[number % 12], number) for number in range(told - 11, told + 1)))
+        its = {number for number in range(1, told + 1) if partition_of(KEYS[number % 12]) in first}
+        stepping(lambda: steps[0](first), lambda its=its: seen() == its)  # type: ignore[misc]
+    # The other one has heard of all that and passed over it, or hears of it now.
+    stepping(lambda: steps[1](second), lambda: seen() == set(range(1, 61)))
+    tie.owner.tell(*(change(KEYS[number % 12], number) for number in range(61, 73)))
+    stepping(lambda: steps[1](ALL), lambda: seen() == set(range(1, 73)))
+    assert tie.listener.seen() == expected(72)
+
+
+@by_nats
+def test_who_takes_a_partition_over_looks_at_once(tie: Tie) -> None:
+    """What came in a partition while it was another's was passed over, and is fetched with the first step."""
+    step = tie.step()
+    assert tie.stream is not None
+    stream, rest = tie.stream, ALL - {partition_of(ONE)}
+    stepping(lambda: step(rest), lambda: stream.delivers(LOG.source))
+    step(rest)
+    tie.owner.tell(change(ONE, 1))
+    for _ in range(5):
+        step(rest)
+    assert tie.listener.seen() == {}
+    asked = tie.owner.asked
+    step(ALL)
+    assert (tie.listener.seen(), tie.owner.asked) == ({ONE: [1]}, asked + 1)
+
+
+@by_nats
+def test_while_another_replica_rebuilds_nothing_is_taken(tie: Tie) -> None:
+    """A replica that knows of a rebuild leaves what the stream brings to the one that rebuilds."""
+    tie.owner.tell(change(ONE, 1))
+    rest = ALL - {FIRST}
+    assert partition_of(ONE) in rest
+    step = tie.step(elapsed=Elapsed(pace=LOOK))
+    assert tie.stream is not None
+    stream = tie.stream
+    stepping(lambda: step(rest), lambda: stream.delivers(LOG.source) and tie.listener.seen() == {ONE: [1]})
+    listener = rebuild.Listener(tie.listener.consumer, tie.owner)
+    tie.listener.database.transact(listener.ask)
+    step(rest)
+    tie.owner.tell(change(ONE, 2))
+    came = step(rest)
+    while not came:
+        came = step(rest)
+    assert tie.listener.seen() == {ONE: [1]}
 
 
 def test_an_event_that_fails_parks_its_subject_only(tie: Tie) -> None:

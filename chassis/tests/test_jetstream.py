@@ -183,18 +183,33 @@ def test_what_is_published_again_is_stored_once(streams: Streams, connect: Calla
 
 
 def test_sources_and_listeners_are_apart(streams: Streams, connect: Callable[[JetStream], JetStream]) -> None:
-    """Each listener hears all of the source that it asks for; processes of one listener share what comes."""
-    first, again, other = (connect(streams.connect(name)) for name in ("one", "one", "two"))
-    until(lambda: all(each.connected for each in (first, again, other)))
+    """Each process hears all of the source that it asks for, and nothing of another one."""
+    first, other = (connect(streams.connect(name)) for name in ("listener-1", "listener-2"))
+    until(lambda: first.connected and other.connected)
     asked = [each.fetch(SOURCE, lambda: None) for each in (first, other)]
     until(lambda: first.delivers(SOURCE) and other.delivers(SOURCE))
     first.publish(OTHER, [event(9)])
     first.publish(SOURCE, [event(1)])
     assert [[each.id for each in one.result(10)] for one in asked] == [["3-1"], ["3-1"]]
     first.publish(SOURCE, [event(2), event(3)])
-    assert fetched(again) == ["3-2", "3-3"]
-    first.publish(SOURCE, [event(4)])
-    assert fetched(first) == ["3-4"]
+    assert [fetched(each) for each in (first, other)] == [["3-2", "3-3"]] * 2
+
+
+def test_a_server_forgets_processes_that_are_gone(
+    streams: Streams, connect: Callable[[JetStream], JetStream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for nothing any more leaves nothing at the server; who is quiet, but asks, stays known."""
+    monkeypatch.setattr(jetstream, "FORGOTTEN_SECONDS", 0.5)
+    staying = connect(streams.connect("listener-1"))
+    leaving = streams.connect("listener-2")
+    leaving.start()
+    until(lambda: staying.connected and leaving.connected)
+    asked = [each.fetch(SOURCE, lambda: None) for each in (staying, leaving)]
+    until(lambda: streams.listeners(SOURCE) == 2)
+    leaving.stop()
+    until(lambda: streams.listeners(SOURCE) == 1)
+    staying.publish(SOURCE, [event(1)])
+    assert [each.id for each in asked[0].result(10)] == ["3-1"]
 
 
 def test_who_asks_is_woken(streams: Streams, connect: Callable[[JetStream], JetStream]) -> None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from chassis.calendar import SECOND
 from chassis.clock import elapsed
 from chassis.database import Database, metadata
-from chassis.leases import LENGTH, LeaseLost, Leases, leases_table
+from chassis.leases import LENGTH, LOOK, LeaseLost, Leases, leases_table
 from chassis.tests.events import at_once, until
 from chassis.tests.operating import pass_time
 from tests.running import START, Clock
@@ -170,6 +170,95 @@ def test_a_worker_steps_while_it_holds_its_lease(one: Leases, two: Leases) -> No
     one.stop()
     until(lambda: "two" in steps)
     second.stop()
+
+
+def divide(clock: Clock, *processes: Leases, parts: int = 16) -> list[frozenset[int]]:
+    """Let processes that renew what they hold look who shares their work; answer which parts each has.
+
+    Of three looks the first shows who is there, at the second they give back, at the third they take.
+    """
+    for _ in range(3):
+        clock.now += LOOK
+        for each in processes:
+            each.renew()
+            each.share("work", parts)
+    return [each.share("work", parts) for each in processes]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 16, 20])
+def test_processes_share_work_evenly(database: Database, clock: Clock, count: int) -> None:
+    """Each part is one process's, however many there are, and none has two more than another."""
+    processes = [Leases(database, TABLE, clock, f"process {number:02}") for number in range(count)]
+    held = divide(clock, *processes)
+    assert sorted(part for each in held for part in each) == list(range(16))
+    assert max(map(len, held)) - min(map(len, held)) <= 1
+    assert divide(clock, *processes) == held
+
+
+def test_shares_follow_who_comes_stops_and_dies(database: Database, clock: Clock) -> None:
+    """Who comes gets a share; what one had that stops is the others' at once, and of one that died with its leases."""
+    one, two, three = (Leases(database, TABLE, clock, name) for name in ("one", "two", "three"))
+    whole = frozenset(range(16))
+    assert divide(clock, one) == [whole]
+    assert [len(each) for each in divide(clock, one, two)] == [8, 8]
+    assert [len(each) for each in divide(clock, one, two, three)] == [6, 5, 5]
+    three.stop()
+    assert [len(each) for each in divide(clock, one, two)] == [8, 8]
+    for _ in range(3):
+        one.renew()
+        pass_time(database, TABLE, clock, LENGTH // 3 + 1)
+    assert divide(clock, one) == [whole]
+    with database.read() as tx:
+        assert set(tx.scalars(sa.select(TABLE.c.holder))) == {"one"}
+    # It had only slept.
+    assert two.share("work", 16) == frozenset()
+    assert [len(each) for each in divide(clock, one, two)] == [8, 8]
+
+
+def test_what_is_renewed_while_another_looks_stays(database: Database, clock: Clock, one: Leases, two: Leases) -> None:
+    """Who finds leases run out, whose process comes back before they are cleared away, clears none of them away."""
+    assert [len(each) for each in divide(clock, one, two)] == [8, 8]
+    one.renew()
+    pass_time(database, TABLE, clock, LENGTH - 1)
+    one.renew()
+    pass_time(database, TABLE, clock, 1)
+    sa.event.listen(database.reader, "after_cursor_execute", lambda *_: two.renew(), once=True)
+    assert len(one.share("work", 16)) == 8
+    with database.read() as tx:
+        assert len(tx.scalars(sa.select(TABLE.c.name).where(TABLE.c.holder == "two")).all()) == 8 + 1
+
+
+def test_nobody_has_a_part_of_two_processes(database: Database, clock: Clock) -> None:
+    """While processes look at the same moment, come and go, no part is leased to two of them."""
+    for turn in range(4):
+        processes = [Leases(database, TABLE, clock, f"process {turn} {number}") for number in range(4)]
+        for _ in range(4):
+            clock.now += LOOK
+            held = at_once(*(partial(each.share, "work", 16) for each in processes))
+            assert len([part for each in held for part in each]) == len(frozenset[int]().union(*held))
+        assert [len(each) for each in held] == [4] * 4
+        for each in processes:
+            each.stop()
+
+
+def test_another_work_is_shared_by_others(one: Leases, two: Leases, clock: Clock) -> None:
+    """Who shares one piece of work takes nothing of another one, whose name may begin alike."""
+    whole = frozenset(range(16))
+    assert divide(clock, one) == [whole]
+    assert two.share("working", 16) == whole
+    assert divide(clock, one) == [whole]
+
+
+def test_sharing_costs_a_look_now_and_then(database: Database, one: Leases, clock: Clock) -> None:
+    """Between two looks a step asks the database nothing; a look where nobody came or went writes nothing."""
+    one.share("work", 16)
+    written, read = [], []
+    sa.event.listen(database.writer, "before_cursor_execute", lambda *args: written.append(args[2]))
+    sa.event.listen(database.reader, "before_cursor_execute", lambda *args: read.append(args[2]))
+    for _ in range(100):
+        clock.now += LOOK // 50
+        assert len(one.share("work", 16)) == 16
+    assert (len(read), written) == (2, [])
 
 
 def test_a_lease_is_renewed_in_the_background(database: Database) -> None:

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from chassis.consumer import EpochChanged, LogCut
+from chassis.consumer import ALL, EpochChanged, LogCut
 from chassis.database import Database
-from chassis.events import PARTITIONS
-from chassis.rebuild import parting
+from chassis.events import PARTITIONS, partition_of
+from chassis.rebuild import FIRST, parting
 from chassis.tests.rebuilding import (
     BESIDE,
     LOG,
@@ -234,6 +234,49 @@ def test_a_rebuild_waits_where_another_process_went_on_meanwhile(adder: Adder) -
     assert adder.told() == [(CARL, 30)]
 
 
+@pytest.mark.requirement("C-15")
+def test_while_one_process_rebuilds_the_others_rest(adder: Adder) -> None:
+    """A rebuild ends however fast events come in the others' partitions, which they leave to it until then."""
+    adder.owner.tell(anna=1, bert=2, carl=3)
+    adder.settle()
+    adder.told()
+    listener, other = adder.listener(), adder.listener()
+    others = {partition_of(CARL)}
+    assert FIRST not in others
+    ask(listener)
+    rested = []
+
+    def meanwhile() -> None:
+        adder.owner.tell(carl=10)
+        rested.append(other.step(others))
+
+    # It reads theirs as well.
+    adder.owner.tell(carl=5)
+    listener.step({FIRST})
+    assert adder.told() == [(CARL, 5)]
+    listener.feed = Meanwhile(adder.owner, [meanwhile] * 100)
+    with capture_logs() as logs:
+        while not logs:
+            listener.step({FIRST})
+    assert [line["event"] for line in logs] == ["projection rebuilt"]
+    assert set(rested) == {0}
+    assert len(rested) < 10
+    assert other.step(others)
+    assert adder.totals() == {ANNA: 1, BERT: 2, CARL: 8 + 10 * len(rested)}
+    assert adder.told() == [(CARL, 10)] * len(rested)
+
+
+def test_who_has_a_share_reads_no_other_partition(adder: Adder) -> None:
+    """Events of partitions that are another process's wait for it."""
+    adder.owner.tell(anna=1, bert=2, carl=3)
+    listener = adder.listener()
+    assert listener.step({partition_of(ANNA), partition_of(CARL)}) == 2
+    assert listener.step({partition_of(ANNA), partition_of(CARL)}) == 0
+    assert adder.totals() == {ANNA: 1, CARL: 3}
+    assert listener.step({partition_of(BERT)}) == 1
+    assert adder.totals() == {ANNA: 1, BERT: 2, CARL: 3}
+
+
 def test_where_another_process_went_over_first_nothing_is_built_again(adder: Adder) -> None:
     """Who learns of an epoch in which the cursors stand already has nothing to do."""
     adder.owner.tell(anna=1)
@@ -347,7 +390,7 @@ def test_a_rebuild_goes_on_wherever_it_was_cut_off(adder: Adder) -> None:
         st.one_of(
             st.tuples(st.just("tell"), st.sampled_from((ANNA, BERT, CARL)), st.integers(1, 9)),
             st.tuples(st.just("restore"), st.integers(0, 3), st.just(0)),
-            st.tuples(st.just("step"), st.integers(0, 1), st.just(0)),
+            st.tuples(st.just("step"), st.integers(0, 1), st.integers(0, 1)),
             st.tuples(st.just("ask"), st.integers(0, 1), st.just(0)),
             st.tuples(st.just("crash"), st.integers(0, 1), st.integers(0, 30)),
         ),
@@ -355,7 +398,7 @@ def test_a_rebuild_goes_on_wherever_it_was_cut_off(adder: Adder) -> None:
     )
 )
 def test_whatever_happens_the_sums_are_those_of_the_log(adder: Adder, steps: list[tuple[str, str | int, int]]) -> None:
-    """Through sales, restores, orders and crashes of two replicas, in the end everything adds up."""
+    """Through sales, restores, orders and crashes of two replicas, with all or half of the partitions, all adds up."""
     listeners = [adder.listener(), adder.listener()]
     with capture_logs():
         for kind, who, number in steps:
@@ -365,7 +408,7 @@ def test_whatever_happens_the_sums_are_those_of_the_log(adder: Adder, steps: lis
                 case "restore", int():
                     adder.owner.restore(min(who, len(adder.owner.copies)))
                 case "step", int():
-                    listeners[who].step()
+                    listeners[who].step(ALL if number else range(who, PARTITIONS, 2))
                 case "ask", int():
                     ask(listeners[who])
                 case "crash", int():

@@ -7,6 +7,7 @@ from collections import Counter
 import sqlalchemy as sa
 
 from chassis.database import Database
+from chassis.events import PARTITIONS
 from chassis.service import Program
 from services.customer.server import PROGRAM as CUSTOMER
 from services.tiering.server import PROGRAM as TIERING
@@ -19,6 +20,12 @@ def holders(database: Database, program: Program) -> dict[str, str]:
     table = program.metadata.tables["leases"]
     with database.read() as tx:
         return {row.name: row.holder for row in tx.execute(sa.select(table))}
+
+
+def shares(database: Database, program: Program, work: str) -> list[int]:
+    """Count how many partitions of a source each process listens to, by the name of that work."""
+    held = holders(database, program)
+    return sorted(Counter(held.get(f"{work} {part}") for part in range(PARTITIONS)).values())
 
 
 def numbered(database: Database) -> Counter[str]:
