@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
@@ -186,6 +187,11 @@ def admin_engine(url: URL) -> Iterator[Engine]:
         engine.dispose()
 
 
+def libpq(url: URL) -> str:
+    """Write a URL as the driver takes it."""
+    return text_of(url.set(drivername="postgresql"))
+
+
 @dataclass
 class Template:
     """A database that was made once, what it holds, and its copies that nobody uses at present."""
@@ -219,9 +225,11 @@ class Server:
         name = str(url.database)
         template = self._template_of.pop(name)
         try:
-            with admin_engine(url) as engine, engine.connect() as connection:
+            # An engine would ask the server five things before the first statement.
+            with psycopg.connect(libpq(url), autocommit=True, connect_timeout=3) as connection:
+                connection.execute("SET lock_timeout = 3000")
                 same = template.state.restore(connection)
-        except sa.exc.SQLAlchemyError:
+        except psycopg.Error:
             same = False
         if same:
             template.free.append(name)
@@ -278,10 +286,10 @@ class State:
         sequences = [(row.name, row.value, row.called) for row in connection.exec_driver_sql(SEQUENCES)]
         return cls(tables, filled, sequences, connection.exec_driver_sql(CATALOGUE).scalar_one())
 
-    def restore(self, connection: Connection) -> bool:
+    def restore(self, connection: psycopg.Connection[Any]) -> bool:
         """Bring rows and sequences back to what they were; answer False when the tables themselves have changed."""
-        connection.exec_driver_sql(END_OTHERS)
-        if connection.exec_driver_sql(CATALOGUE).scalar_one() != self.catalogue:
+        connection.execute(END_OTHERS)
+        if connection.execute(CATALOGUE).fetchone() != (self.catalogue,):
             return False
         # One statement for all tables: foreign keys are checked at its end, so that the order does not matter.
         self._all(connection, [f"DELETE FROM {name}" for name in self.tables])  # noqa: S608  (quoted names)
@@ -292,18 +300,15 @@ class State:
                 for number, name in enumerate(self.filled)
             ],
         )
-        for name, value, called in self.sequences:
-            connection.execute(
-                sa.text("SELECT setval(CAST(:name AS regclass), :value, :called)"),
-                {"name": name, "value": value, "called": called},
-            )
+        for sequence in self.sequences:
+            connection.execute("SELECT setval(CAST(%s AS regclass), %s, %s)", sequence)
         return True
 
     @staticmethod
-    def _all(connection: Connection, statements: list[str]) -> None:
+    def _all(connection: psycopg.Connection[Any], statements: list[str]) -> None:
         if statements:
             parts = ", ".join(f"part_{number} AS ({statement})" for number, statement in enumerate(statements))
-            connection.exec_driver_sql(f"WITH {parts} SELECT 1")
+            connection.execute(f"WITH {parts} SELECT 1".encode())
 
 
 TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
