@@ -15,7 +15,8 @@ from chassis.errors import DeadlinePassed, Refused, Unavailable
 log = structlog.get_logger("gathering")
 
 # A thread keeps the interpreter for some milliseconds, in which a short piece of work is done before another call could
-# join it. This long, in seconds, it is left to calls that have arrived; one that is alone hardly waits longer.
+# join it. This long, in seconds, it is left to calls that have arrived, and again as long as more of them come, which
+# ends with the threads that there are for calls; one that is alone hardly waits longer.
 PAUSE = 0.0001
 
 T = TypeVar("T")
@@ -72,7 +73,10 @@ class Gathering(Generic[T, R]):
 
     def _lead(self, first: _Waiting[T, R]) -> None:
         """Work for all that wait by now, then let the next one lead."""
-        time.sleep(PAUSE)
+        known = -1
+        while len(self._queue) > known:
+            known = len(self._queue)
+            time.sleep(PAUSE)
         with self._guard:
             group, self._queue = [first, *self._queue], []
         try:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import SimpleNamespace
 
+import pytest
 from structlog.testing import capture_logs
 
 from chassis.errors import DeadlinePassed, FailedPrecondition, Refused, Unavailable
@@ -62,6 +64,29 @@ def test_those_that_come_meanwhile_are_done_together() -> None:
     shared = Shared()
     assert shared.run(2, 4, 6, 8, 10) == [1, 2, 3, 4, 5]
     assert shared.groups == [[2], [4, 6, 8, 10]]
+
+
+def test_the_first_waits_as_long_as_others_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls that arrive one behind the other are one piece of work; the first pause in which none comes begins it."""
+    groups, coming = list[list[int]](), [4, 6]
+
+    def work(numbers: Sequence[int]) -> Sequence[int | Refused]:
+        groups.append(list(numbers))
+        return halve(numbers)
+
+    gathering = Gathering(work)
+    with ThreadPoolExecutor(2) as pool:
+        running: list[Future[int]] = []
+
+        def pause(_seconds: float) -> None:
+            if coming:
+                running.append(pool.submit(gathering.run, call_of(), coming.pop(0)))
+                until(lambda: len(gathering._queue) == len(running))
+
+        monkeypatch.setattr("chassis.gathering.time", SimpleNamespace(sleep=pause))
+        assert gathering.run(call_of(), 2) == 1
+        assert [each.result(10) for each in running] == [2, 3]
+    assert groups == [[2, 4, 6]]
 
 
 def test_a_refusal_is_its_own_call_s() -> None:
