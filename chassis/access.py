@@ -6,7 +6,7 @@ Calls that end at about the same time share one transaction. When it cannot be w
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 import sqlalchemy as sa
 import structlog
@@ -37,6 +37,8 @@ class Access:
     request_id: str
 
 
+NAMES = tuple(field.name for field in fields(Access))
+
 # An access, and the names of those whose data were read.
 Read = tuple[Access, Collection[str]]
 
@@ -65,7 +67,7 @@ class AccessLog:
 
     def add(self, tx: Tx, reads: Sequence[Read]) -> None:
         """Write accesses, each with the names of its subjects."""
-        insert_rows(tx, self.accesses, [asdict(access) for access, _ in reads])
+        insert_rows(tx, self.accesses, [{name: getattr(access, name) for name in NAMES} for access, _ in reads])
         pairs = [{"subject": subject, "access_id": access.id} for access, subjects in reads for subject in subjects]
         insert_rows(tx, self.subjects, pairs)
 

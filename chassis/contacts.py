@@ -16,7 +16,7 @@ def phone(value: str, region: str) -> str | None:
         return None
     normal = _e164(number)
     # Zeros that no network dials are dropped when the form is read again: such digits would have two forms.
-    return normal if _e164(phonenumbers.parse(normal)) == normal else None
+    return normal if value == normal or _e164(phonenumbers.parse(normal)) == normal else None
 
 
 def _e164(number: phonenumbers.PhoneNumber) -> str:

@@ -49,14 +49,15 @@ class Currency:
 
     def read(self, problems: Problems, field: str, money: MoneyLike) -> int:
         """Turn an amount into minor units; note on `problems` what is wrong and answer 0."""
-        if money.currency_code != self.code:
-            problems.add(field, "CURRENCY_FOREIGN", currency=money.currency_code or "-", expected=self.code)
-        elif abs(money.nanos) >= NANOS or money.units * money.nanos < 0 or abs(money.units) * self.scale >= LARGEST:
+        code, units, nanos = money.currency_code, money.units, money.nanos
+        if code != self.code:
+            problems.add(field, "CURRENCY_FOREIGN", currency=code or "-", expected=self.code)
+        elif abs(nanos) >= NANOS or units * nanos < 0 or abs(units) * self.scale >= LARGEST:
             problems.add(field, "MONEY_MALFORMED")
-        elif money.nanos % self.step:
-            problems.add(field, "MONEY_TOO_FINE", currency=self.code, digits=str(self.digits))
+        elif nanos % self.step:
+            problems.add(field, "MONEY_TOO_FINE", currency=code, digits=str(self.digits))
         else:
-            return money.units * self.scale + money.nanos // self.step
+            return units * self.scale + nanos // self.step
         return 0
 
     def split(self, minor: int) -> tuple[int, int]:

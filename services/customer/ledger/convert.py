@@ -27,6 +27,8 @@ Told = (
 
 # Looked up here: the library would search an enumeration's descriptor each time.
 KINDS: Mapping[str, pb.Purchase.Kind.ValueType] = dict(pb.Purchase.Kind.items())
+KIND_NAMES: Mapping[int, str] = {number: name for name, number in KINDS.items()}
+CUSTOMER_STATES: Mapping[str, pb.Purchase.CustomerState.ValueType] = dict(pb.Purchase.CustomerState.items())
 LINE_KINDS: Mapping[int, str] = {number: name for name, number in pb.Line.Kind.items()}
 TENDER_KINDS: Mapping[int, str] = {number: name for name, number in pb.Tender.Kind.items()}
 # A quantity is written with at most three decimal places.

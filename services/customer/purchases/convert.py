@@ -8,7 +8,15 @@ from chassis.events import Change
 from chassis.money import Currency
 from services.customer.customers.convert import key_from_proto
 from services.customer.customers.domain import Buyer
-from services.customer.ledger.convert import KINDS, Reader, set_receipt, tell_of, write_details
+from services.customer.ledger.convert import (
+    CUSTOMER_STATES,
+    KIND_NAMES,
+    KINDS,
+    Reader,
+    set_receipt,
+    tell_of,
+    write_details,
+)
 from services.customer.ledger.domain import Entry
 from services.customer.purchases.domain import Draft
 from shuke.customer.v1 import events_pb2
@@ -33,7 +41,7 @@ def draft_from_proto(
             problems.add("purchase.customer_lookup", "CUSTOMER_NAMED_TWICE")
     return Draft(
         content=content,
-        kind=pb.Purchase.Kind.Name(purchase.kind or pb.Purchase.SALE),
+        kind=KIND_NAMES[purchase.kind or pb.Purchase.SALE],
         buyer=Buyer(names.identity(purchase.customer), key),
         settled=request.settled,
         sales_staff=purchase.sales_staff,
@@ -60,7 +68,7 @@ def write_head(purchase: pb.Purchase, entry: Entry, currency: Currency) -> None:
     purchase.name = names.name("purchases", entry.id)
     set_receipt(purchase.receipt, content.receipt)
     purchase.customer = names.name("customers", entry.customer_id)
-    purchase.customer_state = pb.Purchase.CustomerState.Value(entry.customer_state)
+    purchase.customer_state = CUSTOMER_STATES[entry.customer_state]
     purchase.kind = KINDS[entry.kind]
     wire.set_timestamp(purchase.business_time, content.business_time)
     wire.set_money(purchase.total, content.total, currency)

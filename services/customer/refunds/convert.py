@@ -10,6 +10,7 @@ from chassis.events import Change
 from chassis.money import Currency
 from services.customer.customers.domain import Buyer
 from services.customer.ledger.convert import (
+    CUSTOMER_STATES,
     Reader,
     beginning_to_proto,
     quantity_text,
@@ -81,7 +82,7 @@ def write_head(refund: pb.Refund, entry: Entry, currency: Currency) -> None:
     if entry.original:
         set_receipt(refund.original_receipt, entry.original)
     refund.customer = names.name("customers", entry.customer_id)
-    refund.customer_state = pb.Purchase.CustomerState.Value(entry.customer_state)
+    refund.customer_state = CUSTOMER_STATES[entry.customer_state]
     wire.set_timestamp(refund.business_time, content.business_time)
     wire.set_money(refund.total, content.total, currency)
     refund.reason, refund.approver, refund.operator = entry.reason, entry.approver, content.operator
