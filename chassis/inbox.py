@@ -28,8 +28,9 @@ LOOK_INSTEAD = int(REST * SECOND)
 class Inbox:
     """Hands a listener what the stream of its source delivers, and lets it look at the owner's feed.
 
-    It looks when an event lies beyond the next one, every `LOOK` microseconds, and as often as without a stream while
-    that does not deliver. At most `LIMIT` events of the stream are under way. `wake` is called when some have come.
+    It looks when an event lies beyond the next one, every `LOOK` microseconds, as often as without a stream while that
+    does not deliver, and with each step during a rebuild. At most `LIMIT` events of the stream are under way. `wake` is
+    called when some have come.
     """
 
     def __init__(
@@ -62,8 +63,8 @@ class Inbox:
             return len(came)
         self._look_at = now + (LOOK if self.stream.delivers(self.consumer.source) else LOOK_INSTEAD)
         fetched = self.listener.step(partitions)
-        # More waits there: what came before the stream was heard, or a rebuild.
-        if fetched >= LIMIT:
+        # More waits there: what came before the stream was heard, or what a rebuild is still to read.
+        if fetched >= LIMIT or self.listener.rebuilds:
             self._look_at = now
         return len(came) + fetched
 

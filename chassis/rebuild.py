@@ -44,7 +44,10 @@ class Projection:
 
 @dataclass(frozen=True, slots=True)
 class Rebuild:
-    """A rebuild that is asked for or under way: how many events it has read of how many; no epoch before it begins."""
+    """A rebuild that is asked for or under way: how many events it has read of how many; no epoch before it begins.
+
+    While events come it reads more than there were when it began; then it is at the end of what there is.
+    """
 
     epoch: str
     done: int
@@ -53,7 +56,7 @@ class Rebuild:
     @property
     def left(self) -> int:
         """How many events are still to be read."""
-        return max(self.events - self.done, 0)
+        return self.events - self.done
 
 
 def parting(read: Mapping[int, int], epoch: str, past: Sequence[event_pb2.PastEpoch]) -> dict[int, int]:
@@ -243,7 +246,8 @@ class Listener:
         if row is None:
             return None
         at, _ = self.beside.held(tx)
-        return Rebuild(row.epoch, sum(at.values()), row.events)
+        done = sum(at.values())
+        return Rebuild(row.epoch, done, max(done, row.events))
 
     def ask(self, tx: Tx) -> None:
         """Ask for a rebuild, which whoever listens will begin; one that is under way stays as it is."""

@@ -171,6 +171,24 @@ def test_while_another_replica_rebuilds_nothing_is_taken(tie: Tie) -> None:
     assert tie.listener.seen() == {ONE: [1]}
 
 
+@by_nats
+def test_a_rebuild_does_not_wait_for_looks(tie: Tie) -> None:
+    """While one is under way each step carries it on, though the stream delivers and no time passes."""
+    elapsed = Elapsed()
+    step = tie.hearing(elapsed)
+    tie.owner.tell(*(change(KEYS[number % 12], number) for number in range(1, 1201)))
+    stepping(step, lambda: tie.listener.seen() == expected(1200))
+    listener, database = rebuild.Listener(tie.listener.consumer, tie.owner), tie.listener.database
+    database.transact(listener.ask)
+    elapsed.now += LOOK
+
+    def ended() -> bool:
+        with database.read() as tx:
+            return listener.find(tx) is None
+
+    stepping(step, ended)
+
+
 def test_an_event_that_fails_parks_its_subject_only(tie: Tie) -> None:
     """Other subjects go on, however the events come."""
     tie.listener.poison = {2}

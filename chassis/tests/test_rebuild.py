@@ -215,6 +215,28 @@ def test_a_rebuild_by_hand_mends_what_is_wrong_and_tells_nobody(adder: Adder) ->
     assert adder.rows() == NOTHING_LEFT
 
 
+def test_a_rebuild_has_never_read_more_than_there_is(adder: Adder) -> None:
+    """Events that come while it is under way count among those that it reads, once it has read them."""
+    adder.owner.tell(anna=1)
+    adder.settle()
+    listener = adder.listener()
+    ask(listener)
+    told = []
+
+    def meanwhile() -> None:
+        with adder.database.read() as tx:
+            found = listener.find(tx)
+        assert found
+        told.append((found.done, found.events, found.left))
+        adder.owner.tell(bert=2)
+        adder.listener().consumer.poll(adder.owner)
+
+    listener.feed = Meanwhile(adder.owner, [meanwhile] * 6)
+    adder.settle(listener)
+    # One event when it was asked for, two when it began.
+    assert told == [(0, 1, 1), (0, 2, 2), (0, 2, 2), (3, 3, 0), (3, 3, 0), (5, 5, 0)]
+
+
 def test_a_rebuild_waits_where_another_process_went_on_meanwhile(adder: Adder) -> None:
     """What the live listener applied while the rebuild was reading is neither lost nor applied again."""
     adder.owner.tell(carl=3)
