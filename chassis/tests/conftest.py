@@ -9,6 +9,7 @@ from chassis.database import Database
 from chassis.operations import Operations
 from chassis.paging import Pager
 from chassis.tests import operating
+from chassis.tests.rebuilding import OWNER, TABLES, Adder, Owner
 from tests.databases import MakeDatabase
 
 
@@ -24,3 +25,11 @@ def operations(make_database: MakeDatabase) -> Operations:
     """Make the operations of one service, on each engine in turn."""
     database = make_database(lambda new: operating.TABLES.create_all(new.writer), operating.__name__)
     return Operations("tiny", database, operating.TABLE, Pager(bytes(32)))
+
+
+@pytest.fixture
+def adder(make_database: MakeDatabase) -> Adder:
+    """Make an owner and a listener, each with a database of its own, on each engine in turn."""
+    owner = Owner(make_database(lambda new: OWNER.create_all(new.writer), "rebuilding owner"))
+    owner.begin()
+    return Adder(make_database(lambda new: TABLES.create_all(new.writer), "rebuilding listener"), owner)
